@@ -1,0 +1,44 @@
+// AlignedBuffer: zeroed floats that start on a cache line, owned and movable. Every tensor that a kernel
+// touches lives in one.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+
+namespace regnet {
+
+class AlignedBuffer {
+ public:
+  static constexpr std::size_t alignment = 64;  // one cache line and one AVX-512 register
+
+  AlignedBuffer() = default;
+
+  // Throws std::bad_alloc.
+  explicit AlignedBuffer(std::size_t count) : x_count(count) {
+    if (count == 0) return;
+    if (count > (static_cast<std::size_t>(-1) - alignment) / sizeof(float)) throw std::bad_alloc();
+    const std::size_t bytes = (count * sizeof(float) + alignment - 1) / alignment * alignment;
+    x_data.reset(static_cast<float*>(std::aligned_alloc(alignment, bytes)));
+    if (!x_data) throw std::bad_alloc();
+    std::memset(x_data.get(), 0, bytes);
+  }
+
+  [[nodiscard]] float* data() noexcept { return x_data.get(); }
+  [[nodiscard]] const float* data() const noexcept { return x_data.get(); }
+  [[nodiscard]] std::size_t size() const noexcept { return x_data ? x_count : 0; }
+  [[nodiscard]] std::span<float> span() noexcept { return {x_data.get(), size()}; }
+  [[nodiscard]] std::span<const float> span() const noexcept { return {x_data.get(), size()}; }
+
+ private:
+  struct Free {
+    void operator()(float* pointer) const noexcept { std::free(pointer); }
+  };
+  std::unique_ptr<float, Free> x_data;
+  std::size_t x_count = 0;
+};
+
+}  // namespace regnet

@@ -1,0 +1,44 @@
+// Error: the one exception type of the library. In: a code and the parts of a sentence that says
+// where, what, what was expected and what was found. Out: what() for people, code() for programs.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace regnet {
+
+enum class Code {
+  invalid_argument,  // a value the caller chose cannot be used
+  not_found,         // a file, model or name that does not exist
+  io,                // the operating system refused
+  bad_format,        // foreign bytes that are damaged or hostile
+  unsupported,       // well-formed, but nothing here can handle it
+  mismatch,          // two inputs do not belong together (weights and network, labels and classes)
+  numeric            // a value that makes the result meaningless (NaN)
+};
+
+class Error : public std::runtime_error {
+ public:
+  Error(Code code, const std::string& message) : std::runtime_error(message), x_code(code) {}
+  [[nodiscard]] Code code() const noexcept { return x_code; }
+
+ private:
+  Code x_code;
+};
+
+// Returns the parts streamed one after the other.
+template <class... Parts>
+[[nodiscard]] std::string text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+// Throws Error{code} with the parts as its message.
+template <class... Parts>
+[[noreturn]] void fail(Code code, const Parts&... parts) {
+  throw Error(code, text(parts...));
+}
+
+}  // namespace regnet

@@ -1,0 +1,17 @@
+// imagenet: the 1000 classes of ImageNet-1k in the one order that all published checkpoints use. Data from configs/imagenet/classes.tsv.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace regnet {
+
+struct ImagenetClass {
+  std::string_view wnid;  // WordNet id, such as "n01440764"
+  std::string_view name;  // "tench, Tinca_tinca"; not unique: two classes are a crane
+};
+
+// By class index, which is also the order of the WordNet ids.
+std::span<const ImagenetClass> imagenet_classes();
+
+}  // namespace regnet

@@ -1,0 +1,18 @@
+// threads: how many threads this process may really use. In: the affinity mask and the cgroup's quota; out: a number and where it came from.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace regnet {
+
+struct ThreadCount {
+  int count = 1;
+  std::string source;  // "affinity mask", "cgroup v2 quota", ...
+};
+
+// The smaller of the affinity mask and the CPU quota (cgroup v2 or v1), rounded up. In a container the number of CPUs of the host is no guide: with more
+// threads than quota, each wait for a throttled thread costs a scheduling period. `root` is where /proc and /sys are looked for.
+ThreadCount default_threads(const std::filesystem::path& root = "/");
+
+}  // namespace regnet

@@ -1,0 +1,47 @@
+// evaluate: a plan, a recipe and a data set in, exact counts of right answers out.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <regnet/eval/dataset.hpp>
+#include <regnet/image/decode.hpp>
+#include <regnet/image/recipe.hpp>
+#include <regnet/plan/session.hpp>
+
+namespace regnet {
+
+struct EvaluateOptions {
+  int batch = 8;             // images per run of one worker
+  int threads = 0;           // workers; 0: default_threads()
+  bool skip_errors = false;  // leave images that cannot be read out of the count, instead of counting them as wrong
+  Exif exif = Exif::ignore;
+};
+
+struct Answer {
+  std::vector<int> top;       // up to five classes, best first; empty when the image could not be read
+  std::vector<float> logits;  // of these classes
+  std::string error;          // why the image could not be read
+};
+
+struct Report {
+  int n = 0;  // images counted: all listed, or with skip_errors all that could be read
+  int top1_correct = 0;
+  int top5_correct = 0;
+  int errors = 0;                // images that could not be read
+  int skipped = 0;               // of those, left out of n
+  double seconds = 0;            // of wall time
+  double decode_seconds = 0;     // summed over workers: reading, decoding and preprocessing
+  double forward_seconds = 0;    // summed over workers: the network
+  std::vector<Answer> answers;   // one per sample of the data set, in its order
+};
+
+// Called from worker threads, one at a time: images done, of how many, right answers so far.
+using Progress = std::function<void(int done, int total, int top1_correct)>;
+
+// Every worker decodes and classifies batches of its own, so that decoding of one runs beside computing of another and no thread ever waits for another.
+// The result depends neither on the number of workers nor on their timing. Throws numeric, naming the image, when a logit is NaN.
+Report evaluate(const Plan& plan, const Recipe& recipe, const Dataset& dataset, const EvaluateOptions& options = {}, const Progress& progress = {});
+
+}  // namespace regnet

@@ -1,0 +1,86 @@
+// build: stages in, the graph of a RegNetX out: stem, stages of residual bottleneck blocks, head.
+// Names are pycls's, and so is the order of nodes. Source: pycls models/anynet.py, arXiv 2003.13678 figure 3.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <regnet/design/stages.hpp>
+#include <regnet/graph/graph.hpp>
+
+namespace regnet {
+
+// The parts of a network that the design numbers do not fix.
+struct NetworkOptions {
+  int resolution = 224;  // side of the square input, in pixels
+  int classes = 1000;
+  int stem_width = default_stem_width;
+};
+
+namespace detail {
+
+inline NodeId conv_bn(Graph& graph, const std::string& conv_name, const std::string& bn_name, NodeId src, Conv conv) {
+  conv.in_channels = graph.node(src).dims.channels;
+  const int channels = conv.out_channels;
+  const NodeId out = graph.append(conv_name, std::move(conv), {src});
+  return graph.append(bn_name, BatchNorm{channels}, {out});
+}
+
+}  // namespace detail
+
+// x: 3x3, stride 2, BN, ReLU. There is no max-pooling.
+inline NodeId append_stem(Graph& graph, NodeId x, int width) {
+  const NodeId out = detail::conv_bn(graph, "stem.conv", "stem.bn", x, {.out_channels = width, .kernel = 3, .stride = 2});
+  return graph.append("stem.af", Relu{}, {out});
+}
+
+// x -> 1x1, 3x3 grouped (carries the stride), 1x1, each with BN; plus x, projected when its shape changes; ReLU.
+inline NodeId append_block(Graph& graph, const std::string& name, NodeId x, const Stage& stage, int stride) {
+  NodeId shortcut = x;
+  if (graph.node(x).dims.channels != stage.width || stride != 1)
+    shortcut = detail::conv_bn(graph, name + ".proj", name + ".bn", x, {.out_channels = stage.width, .stride = stride});
+  const std::string f = name + ".f.";
+  NodeId out = detail::conv_bn(graph, f + "a", f + "a_bn", x, {.out_channels = stage.bottleneck_width});
+  out = graph.append(f + "a_af", Relu{}, {out});
+  out = detail::conv_bn(graph, f + "b", f + "b_bn", out,
+                        {.out_channels = stage.bottleneck_width, .kernel = 3, .stride = stride, .groups = stage.groups()});
+  out = graph.append(f + "b_af", Relu{}, {out});
+  out = detail::conv_bn(graph, f + "c", f + "c_bn", out, {.out_channels = stage.width});
+  out = graph.append(name + ".add", Add{}, {out, shortcut});
+  return graph.append(name + ".af", Relu{}, {out});
+}
+
+inline NodeId append_stage(Graph& graph, const std::string& name, NodeId x, const Stage& stage) {
+  for (int block = 1; block <= stage.depth; ++block)
+    x = append_block(graph, name + ".b" + std::to_string(block), x, stage, block == 1 ? stage.stride : 1);
+  return x;
+}
+
+// Global average pooling and one linear layer.
+inline NodeId append_head(Graph& graph, NodeId x, int classes) {
+  const NodeId pooled = graph.append("head.avg_pool", GlobalAveragePool{}, {x});
+  return graph.append("head.fc", Linear{graph.node(pooled).dims.channels, classes}, {pooled});
+}
+
+// Throws invalid_argument for stages or options that make no network.
+inline Graph build(const std::vector<Stage>& stages, const NetworkOptions& options = {}) {
+  const auto expect = [](bool holds, const char* what, int found) {
+    if (!holds) fail(Code::invalid_argument, "network: expected ", what, ", found ", found);
+  };
+  expect(!stages.empty(), "at least one stage", 0);
+  expect(options.classes >= 1 && options.classes <= 1'000'000, "1 to 1000000 classes", options.classes);
+  expect(options.resolution >= 1 && options.resolution <= 8192, "a resolution from 1 to 8192", options.resolution);
+  expect(options.stem_width >= 1, "a positive stem width", options.stem_width);
+  Graph graph;
+  NodeId x = graph.append("input", Input{{3, options.resolution, options.resolution}}, {});
+  x = append_stem(graph, x, options.stem_width);
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    expect(stages[i].depth >= 1 && stages[i].width >= 1 && stages[i].group_width >= 1, "stages with blocks, width and group width", stages[i].depth);
+    expect(stages[i].bottleneck_width % stages[i].group_width == 0, "a bottleneck width divisible by the group width", stages[i].bottleneck_width);
+    x = append_stage(graph, "s" + std::to_string(i + 1), x, stages[i]);
+  }
+  append_head(graph, x, options.classes);
+  return graph;
+}
+
+}  // namespace regnet

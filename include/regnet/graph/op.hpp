@@ -1,0 +1,62 @@
+// op: what a node of the graph computes. Plain structs in a variant: a new operation is a struct here, a
+// shape rule, a cost rule and one case in each backend, and the compiler names every place that is missing.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include <regnet/base/shape.hpp>
+
+namespace regnet {
+
+struct Input {
+  Dims dims;
+};
+
+// 2D convolution, square kernel, padding kernel / 2. Rewrites fold the following operations into it; they then happen in this
+// order: convolution, bias, + second input, ReLU.
+struct Conv {
+  int in_channels = 0;
+  int out_channels = 0;
+  int kernel = 1;
+  int stride = 1;
+  int groups = 1;
+  std::string batch_norm = {};  // name of the BatchNorm folded into weights and bias; empty: none
+  bool add = false;             // adds the node's second input
+  bool relu = false;
+};
+
+struct BatchNorm {
+  int channels = 0;
+  double epsilon = 1e-5;  // in all four frameworks
+};
+
+struct Relu {};
+struct Add {};
+struct GlobalAveragePool {};
+
+struct Linear {
+  int in_features = 0;
+  int out_features = 0;
+};
+
+using Op = std::variant<Input, Conv, BatchNorm, Relu, Add, GlobalAveragePool, Linear>;
+
+// Builds one visitor out of a lambda per operation.
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
+
+inline std::string_view name_of(const Op& op) {
+  return std::visit(Overloaded{[](const Input&) { return "input"; }, [](const Conv&) { return "conv"; },
+                               [](const BatchNorm&) { return "batch_norm"; }, [](const Relu&) { return "relu"; },
+                               [](const Add&) { return "add"; }, [](const GlobalAveragePool&) { return "global_average_pool"; },
+                               [](const Linear&) { return "linear"; }},
+                    op);
+}
+
+}  // namespace regnet

@@ -1,0 +1,16 @@
+// preprocess: an Image and a Recipe in, the network's input out.
+#pragma once
+
+#include <span>
+
+#include <regnet/image/image.hpp>
+#include <regnet/image/recipe.hpp>
+
+namespace regnet {
+
+// Resizes, crops and normalises into `dst`, 3 x crop x crop floats, channel planes in the recipe's order.
+// Throws invalid_argument when dst has another size, the recipe breaks validate or the image has no pixels; unsupported when the image is so
+// elongated that its resized long side would pass 2^30 pixels. Called from many threads at once.
+void preprocess(const Image& image, const Recipe& recipe, std::span<float> dst);
+
+}  // namespace regnet

@@ -1,0 +1,65 @@
+// model: the facade. A checkpoint's path in, a compiled network with its preprocessing and class names out; an image in, predictions out.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <regnet/image/image.hpp>
+#include <regnet/image/recipe.hpp>
+#include <regnet/plan/session.hpp>
+#include <regnet/weights/names.hpp>
+#include <regnet/weights/tensor_map.hpp>
+
+namespace regnet {
+
+struct LoadOptions {
+  std::string model;              // a name or design the weights must fit; empty: recognised from their shapes
+  std::string weights_key;        // entry of a torch file; empty: the usual one
+  std::string preset;             // empty: the file's own recipe, else the preset of the framework whose names it uses
+  RecipeOverrides recipe;         // fields of the recipe to change
+  CompileOptions compile;
+};
+
+struct Model {
+  std::string name;        // zoo name, or the design as a string, or "RegNetX" with its stages
+  std::vector<Stage> stages;
+  Naming naming = Naming::pycls;
+  Container container = Container::safetensors;
+  std::string weights_key;
+  Recipe recipe;
+  std::string recipe_source;             // why this recipe: "chosen", "stored in the file", "by the file's naming (mmcls)", ...
+  std::vector<std::string> class_names;  // one per logit, or empty
+  Plan plan;
+};
+
+// Reads, recognises, binds and compiles. Throws Error as the stations do, with the path in front.
+Model load_model(const std::filesystem::path& weights, const LoadOptions& options = {});
+
+// The same for a checkpoint that is already open; `origin` names it in messages and helps to tell torchvision's two recipes apart.
+Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options = {});
+
+// The zoo's name for these stages, else the design stored in the file ("regnet.model" in the metadata), else the stages in words.
+// Throws mismatch when the stored design gives other stages.
+std::string network_name(const std::vector<Stage>& stages, const Checkpoint& checkpoint);
+
+// The recipe for a file: its own ("regnet.preset" in the metadata), else by naming. `source` receives the reason.
+Recipe default_recipe(const Checkpoint& checkpoint, Naming naming, const std::string& origin, std::string& source);
+
+struct Prediction {
+  int class_index = 0;
+  std::string name;        // empty when the class has none
+  float logit = 0;
+  double probability = 0;  // softmax, in double
+};
+
+// The k likeliest classes, best first. Throws numeric when a logit is NaN.
+std::vector<Prediction> predictions(const Model& model, std::span<const float> logits, int k);
+
+// Preprocesses, runs and ranks one image. The session must have batch 1.
+std::vector<Prediction> classify(const Model& model, Session& session, const Image& image, int k = 5);
+
+}  // namespace regnet

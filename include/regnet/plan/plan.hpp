@@ -1,0 +1,49 @@
+// Plan: bound weights in, a network ready to run on this CPU out. Immutable and cheap to copy; any number of
+// threads may open sessions on one plan.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <regnet/plan/options.hpp>
+#include <regnet/weights/bind.hpp>
+
+namespace regnet {
+
+// What runs a layer.
+struct LayerReport {
+  std::string name;            // of the graph's node
+  Dims dims;                   // of its output, per image
+  std::string implementation;  // oneDNN's name of its kernel, or ours
+  bool slow = false;           // a reference kernel: right, but orders of magnitude slower than the others
+};
+
+namespace detail {
+class PlanImpl;
+}  // namespace detail
+
+class Plan {
+ public:
+  [[nodiscard]] Dims input_dims() const;
+  [[nodiscard]] int classes() const;
+  [[nodiscard]] Backend backend() const;
+  // Layers of the session the plan was compiled for, in execution order. Check `slow`: the plan runs such layers but does not hide them.
+  [[nodiscard]] const std::vector<LayerReport>& layers() const;
+
+ private:
+  friend Plan compile(BoundWeights, const CompileOptions&);
+  friend class Session;
+  explicit Plan(std::shared_ptr<const detail::PlanImpl> impl) : x_impl(std::move(impl)) {}
+  std::shared_ptr<const detail::PlanImpl> x_impl;
+};
+
+// Folds, fuses, creates the kernels and packs the weights. The plan keeps the mapped checkpoint for sessions of other batch sizes.
+// Throws numeric when folding gives a value that is not finite (naming the layer), unsupported when oneDNN has no kernel at all.
+Plan compile(BoundWeights weights, const CompileOptions& options = {});
+
+// "oneDNN 3.2.0, AVX-512 ..., OMP": the library and instruction set that plans run on in this process.
+std::string engine_description();
+
+}  // namespace regnet

@@ -1,0 +1,11 @@
+// version: which regnet this is.
+#pragma once
+
+#include <string_view>
+
+namespace regnet {
+
+std::string_view version();  // "0.1.0"
+std::string_view commit();   // of the source tree, with "-dirty" when it had changes; "unknown" outside git
+
+}  // namespace regnet

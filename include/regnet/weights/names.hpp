@@ -1,0 +1,36 @@
+// names: how each framework spells the tensors of a RegNetX, as data. In: a file's tensors; out: the same
+// tensors under canonical names, which are pycls's (stem.conv.weight, s1.b1.f.a.weight, head.fc.bias).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <regnet/weights/tensor_map.hpp>
+
+namespace regnet {
+
+enum class Naming { pycls, mmcls, timm, torchvision, transformers };
+
+std::string_view name_of(Naming naming);
+
+// The canonical name of `name`, or nothing when `naming` has no such tensor. num_batches_tracked is spelled too; mmcls's names are known with and
+// without "backbone." and "head.".
+std::optional<std::string> canonical_name(Naming naming, std::string_view name);
+
+// The inverse: the spelling of a canonical name. Throws invalid_argument when it is none.
+std::string foreign_name(Naming naming, std::string_view canonical);
+
+struct CanonicalTensors {
+  Naming naming = Naming::pycls;
+  TensorMap tensors;
+};
+
+// Strips prefixes that all names share (module., model., _orig_mod., again and again), recognises the naming by all names, drops num_batches_tracked and the
+// counters of averaged models (n_averaged, steps), and renames. Names that pycls and timm share, and nothing else, are called pycls's.
+// Throws mismatch, naming examples, when only some names carry a prefix, when names of two frameworks are mixed, when some are unknown, when they are those
+// of a RegNetY or of no RegNet at all. The result keeps the tensors' bytes alive.
+// A torchvision ResNet with bottlenecks has exactly the names of mmcls without "backbone."; its shapes give it away (bind).
+CanonicalTensors to_canonical(const TensorMap& tensors);
+
+}  // namespace regnet

@@ -1,0 +1,75 @@
+// TensorMap and Checkpoint: what a weights file holds, before anything is known about the network. In: a
+// reader's tensors by name, in file order; out: views that stay valid as long as the map lives.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <regnet/base/error.hpp>
+#include <regnet/base/tensor_view.hpp>
+
+namespace regnet {
+
+struct NamedTensor {
+  std::string name;
+  TensorView view;
+};
+
+class TensorMap {
+ public:
+  // Appends a tensor whose bounds were checked. Throws bad_format when the name is there already.
+  void add(std::string name, TensorView view) {
+    if (!x_index.emplace(name, x_tensors.size()).second) fail(Code::bad_format, name, ": appears twice");
+    x_tensors.push_back({std::move(name), std::move(view)});
+  }
+
+  // Keeps the bytes behind the views (a mapping, an inflated entry) alive with this map and its copies.
+  void keep_alive(std::shared_ptr<const void> owner) { x_owners.push_back(std::move(owner)); }
+  void keep_alive_with(const TensorMap& other) {
+    x_owners.insert(x_owners.end(), other.x_owners.begin(), other.x_owners.end());
+  }
+
+  // Returns nullptr when there is no such tensor.
+  [[nodiscard]] const TensorView* find(std::string_view name) const {
+    const auto found = x_index.find(std::string(name));
+    return found == x_index.end() ? nullptr : &x_tensors[found->second].view;
+  }
+
+  [[nodiscard]] std::size_t size() const { return x_tensors.size(); }
+  [[nodiscard]] bool empty() const { return x_tensors.empty(); }
+  [[nodiscard]] auto begin() const { return x_tensors.begin(); }
+  [[nodiscard]] auto end() const { return x_tensors.end(); }
+
+ private:
+  std::vector<NamedTensor> x_tensors;
+  std::unordered_map<std::string, std::size_t> x_index;
+  std::vector<std::shared_ptr<const void>> x_owners;
+};
+
+enum class Container { safetensors, torch_zip, torch_legacy };
+
+constexpr std::string_view name_of(Container container) {
+  switch (container) {
+    case Container::safetensors: return "safetensors";
+    case Container::torch_zip: return "torch-zip";
+    case Container::torch_legacy: return "torch-legacy";
+  }
+  return "?";
+}
+
+struct Checkpoint {
+  Container container = Container::safetensors;
+  std::string weights_key;                      // the entry the tensors were taken from, such as "model_state"; empty: the file itself
+  std::vector<std::string> other_weights_keys;  // entries that hold tensors too and were not taken, such as an EMA
+  TensorMap tensors;                            // named as in the file
+  std::map<std::string, std::string> metadata;  // of safetensors, or the strings and numbers beside a torch state dict ("meta.mmcls_version", "cfg")
+  std::vector<std::string> class_names;         // safetensors' regnet.classes, mmcls's meta.CLASSES; empty when the file has none
+  std::vector<std::string> refused_globals;     // Python names the file wanted called, in printable ASCII; none ever is
+};
+
+}  // namespace regnet

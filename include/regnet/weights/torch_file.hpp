@@ -1,0 +1,31 @@
+// torch_file: files of torch.save read without Python. A pickle is a program; this reader knows a closed
+// list of opcodes and classes, builds plain values from them, and calls nothing.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <regnet/weights/tensor_map.hpp>
+
+namespace regnet {
+
+// Both take the file's bytes, which `owner` keeps alive. They read little-endian files of pickle protocols 2 to 4 (and of 5 as far as it adds no opcodes).
+//
+// Weights are the entry that `weights_key` names ("state_dict_ema", "model.state_dict"), or when that is empty the first of model_state, state_dict, model,
+// model_state_dict and net that holds tensors or has such an entry in turn, else the object itself. Other such dicts, optimizers' aside, go to
+// other_weights_keys. Only the tensors that are taken are read and checked.
+//
+// In the state dict, tensors and parameters are taken; None, numbers, strings and containers are left out; anything else (a call, a class, a bare storage)
+// could have been a tensor and is an error. Outside of it, calls and classes do no harm: they stay opaque, and their names go to refused_globals.
+// Numbers and strings of the object and of the dicts directly in it go to metadata, at most 256 bytes a name, 1 MiB a string and 16 MiB in all;
+// what is longer, or no UTF-8, is left out. Class names are meta.CLASSES or meta.dataset_meta.classes if those are strings.
+//
+// Throw bad_format (damage, bounds, checksums, unknown opcodes with their place, a call in place of a tensor), unsupported (TorchScript, whole pickled
+// models, encrypted archives, big endian, element types that DType lacks; named in the message) and not_found (weights_key).
+// Memory is bounded by a multiple of the file's size, and nothing recurses, whatever the file says.
+Checkpoint read_torch_zip(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& weights_key = {});
+Checkpoint read_torch_legacy(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& weights_key = {});
+
+}  // namespace regnet

@@ -1,0 +1,46 @@
+#include <regnet/base/mapped_file.hpp>
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <regnet/base/error.hpp>
+
+namespace regnet {
+
+namespace {
+
+[[noreturn]] void fail_errno(const std::filesystem::path& path) {
+  const int error = errno;
+  fail(error == ENOENT || error == ENOTDIR ? Code::not_found : Code::io, path.string(), ": ", std::strerror(error));
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) fail_errno(path);
+  struct Close {
+    int file;
+    ~Close() { ::close(file); }
+  } close{file};
+  struct stat status {};
+  if (::fstat(file, &status) != 0) fail_errno(path);
+  if (S_ISDIR(status.st_mode)) fail(Code::io, path.string(), ": expected a file, found a directory");
+  if (!S_ISREG(status.st_mode)) fail(Code::io, path.string(), ": expected a regular file");
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) return;
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+  if (address == MAP_FAILED) fail_errno(path);
+  x_bytes = {static_cast<const std::byte*>(address), size};
+}
+
+MappedFile::~MappedFile() {
+  if (!x_bytes.empty()) ::munmap(const_cast<std::byte*>(x_bytes.data()), x_bytes.size());
+}
+
+}  // namespace regnet

@@ -1,0 +1,158 @@
+#include <regnet/eval/dataset.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <optional>
+#include <unordered_map>
+
+#include <regnet/base/error.hpp>
+#include <regnet/base/imagenet.hpp>
+
+namespace regnet {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// Includes formats that decode_image refuses: such a file is a broken image of the data set, not a file to overlook.
+bool is_image(const fs::path& path) {
+  static constexpr std::array extensions{".jpg", ".jpeg", ".jpe", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"};
+  std::string extension = path.extension().string();
+  for (char& c : extension)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+}
+
+bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
+std::optional<int> parse_label(std::string_view text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value < 0) return {};
+  return value;
+}
+
+bool is_wnid(std::string_view name) {
+  return name.size() == 9 && name[0] == 'n' && name.find_first_not_of("0123456789", 1) == std::string_view::npos;
+}
+
+std::optional<int> imagenet_label(std::string_view wnid) {
+  const auto classes = imagenet_classes();
+  const auto found = std::lower_bound(classes.begin(), classes.end(), wnid, [](const ImagenetClass& a, std::string_view b) { return a.wnid < b; });
+  if (found == classes.end() || found->wnid != wnid) return {};
+  return static_cast<int>(found - classes.begin());
+}
+
+struct Labelling {
+  std::string name;
+  std::vector<int> labels;  // one per folder
+};
+
+// `names` is sorted.
+Labelling label_folders(const fs::path& path, const std::vector<std::string>& names, const DatasetOptions& options) {
+  const auto all = [&](auto holds) { return std::all_of(names.begin(), names.end(), holds); };
+  const auto labelled = [&](const char* how, auto label_of) {
+    Labelling labelling{how, {}};
+    for (const std::string& name : names) labelling.labels.push_back(label_of(name));
+    return labelling;
+  };
+  const auto position_in = [](const std::vector<std::string>& list) {
+    return [&list](const std::string& name) { return static_cast<int>(std::find(list.begin(), list.end(), name) - list.begin()); };
+  };
+  const bool one_per_class = static_cast<int>(names.size()) == options.classes;
+  if (all(is_wnid) && !(one_per_class && options.classes != 1000))
+    return labelled("class folders, WordNet ids", [&](const std::string& name) {
+      const std::optional<int> label = imagenet_label(name);
+      if (!label) fail(Code::mismatch, (path / name).string(), ": not one of the 1000 WordNet ids of ImageNet");
+      return *label;
+    });
+  if (all([](const std::string& name) { return parse_label(name).has_value(); }))
+    return labelled("class folders, numbered", [](const std::string& name) { return *parse_label(name); });
+  const std::vector<std::string>& known = options.class_names;
+  if (all([&](const std::string& name) { return std::count(known.begin(), known.end(), name) == 1; }))
+    return labelled("class folders, by class name", position_in(known));
+  if (one_per_class) return labelled("class folders, sorted", position_in(names));
+  fail(Code::invalid_argument, path.string(), ": expected class folders named by WordNet id, number or class name, or ", options.classes,
+       " folders of any names, found ", names.size(), " such as '", names.front(), "'");
+}
+
+Dataset open_class_folders(const fs::path& path, const std::vector<std::string>& names, const DatasetOptions& options, int ignored) {
+  const Labelling labelling = label_folders(path, names, options);
+  Dataset dataset{{}, labelling.name, ignored};
+  for (std::size_t i = 0; i < names.size(); ++i)
+    for (fs::path& image : images_in(path / names[i], dataset.ignored)) dataset.samples.push_back({std::move(image), labelling.labels[i]});
+  std::stable_sort(dataset.samples.begin(), dataset.samples.end(), [](const Sample& a, const Sample& b) { return a.label < b.label; });
+  return dataset;
+}
+
+// Lines "name label" or "name,label", split at the last separator; the label is a number or a WordNet id. Blank lines and comments are passed over.
+std::unordered_map<std::string, int> read_labels(const fs::path& path) {
+  std::unordered_map<std::string, int> labels;
+  std::ifstream file(path);
+  if (!file) fail(Code::not_found, path.string(), ": cannot open the labels file");
+  int number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (line.empty() || line[0] == '#') continue;
+    const std::size_t split = line.find_last_of(" ,\t");
+    const std::string value = split == std::string::npos ? "" : line.substr(split + 1);
+    const std::optional<int> label = is_wnid(value) ? imagenet_label(value) : parse_label(value);
+    if (!label) fail(Code::bad_format, path.string(), ":", number, ": expected 'name label', found '", line, "'");
+    if (!labels.emplace(fs::path(line.substr(0, split)).filename().string(), *label).second)
+      fail(Code::bad_format, path.string(), ":", number, ": ", line.substr(0, split), " is listed twice");
+  }
+  return labels;
+}
+
+Dataset open_flat(const fs::path& path, const DatasetOptions& options) {
+  Dataset dataset{{}, "labels file", 0};
+  std::unordered_map<std::string, int> labels = read_labels(options.labels);
+  for (fs::path& image : images_in(path, dataset.ignored)) {
+    const auto found = labels.find(image.filename().string());
+    if (found == labels.end()) fail(Code::mismatch, image.string(), ": no label for it in ", options.labels.string());
+    dataset.samples.push_back({std::move(image), found->second});
+    labels.erase(found);
+  }
+  if (!labels.empty())
+    fail(Code::mismatch, options.labels.string(), ": ", labels.size(), " of its images are not in ", path.string(), ", such as ", labels.begin()->first);
+  return dataset;
+}
+
+}  // namespace
+
+std::vector<fs::path> images_in(const fs::path& folder, int& ignored) {
+  std::vector<fs::path> images;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
+    if (entry.is_directory()) continue;
+    if (!is_hidden(entry.path()) && is_image(entry.path())) images.push_back(entry.path());
+    else ++ignored;
+  }
+  std::sort(images.begin(), images.end());
+  return images;
+}
+
+Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
+  if (!fs::is_directory(path)) fail(fs::exists(path) ? Code::unsupported : Code::not_found, path.string(), ": expected a folder of images, found ", fs::exists(path) ? "a file" : "nothing");
+  std::vector<std::string> folders;
+  int images = 0, others = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+    if (is_hidden(entry.path())) ++others;
+    else if (entry.is_directory()) folders.push_back(entry.path().filename().string());
+    else ++(is_image(entry.path()) ? images : others);
+  }
+  std::sort(folders.begin(), folders.end());
+  if (options.labels.empty() && images > 0)
+    fail(Code::invalid_argument, path.string(), ": ", images, " images are not in class folders; name their labels with --labels FILE");
+  if (options.labels.empty() && folders.empty()) fail(Code::invalid_argument, path.string(), ": expected images, found none");
+  Dataset dataset = options.labels.empty() ? open_class_folders(path, folders, options, others) : open_flat(path, options);
+  if (dataset.samples.empty()) fail(Code::invalid_argument, path.string(), ": expected images, found none");
+  for (const Sample& sample : dataset.samples)
+    if (sample.label >= options.classes)
+      fail(Code::mismatch, sample.path.string(), ": label ", sample.label, ", but the network has ", options.classes, " classes");
+  return dataset;
+}
+
+}  // namespace regnet

@@ -1,0 +1,146 @@
+#include <regnet/eval/evaluate.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include <regnet/base/threads.hpp>
+#include <regnet/base/top_k.hpp>
+#include <regnet/image/preprocess.hpp>
+
+namespace regnet {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// What the workers share: the next batch to take, and the tallies.
+class Evaluation {
+ public:
+  Evaluation(const Plan& plan, const Recipe& recipe, const Dataset& dataset, const EvaluateOptions& options, const Progress& progress)
+      : x_plan(plan), x_recipe(recipe), x_samples(dataset.samples), x_options(options), x_progress(progress) {
+    x_report.answers.resize(x_samples.size());
+  }
+
+  Report run(int workers) {
+    const Clock::time_point start = Clock::now();
+    std::vector<std::thread> threads;
+    for (int i = 0; i < workers; ++i) threads.emplace_back([this] { work_guarded(); });
+    for (std::thread& thread : threads) thread.join();
+    if (x_failure) std::rethrow_exception(x_failure);
+    count();
+    x_report.seconds = seconds_since(start);
+    return std::move(x_report);
+  }
+
+ private:
+  // The first failure of any worker ends them all and becomes the caller's.
+  void work_guarded() {
+    try {
+      work();
+    } catch (...) {
+      const std::lock_guard lock(x_mutex);
+      if (!x_failure) x_failure = std::current_exception();
+      x_next = x_samples.size();
+    }
+  }
+
+  void work() {
+    // One thread per session: with several, each layer would wait for whichever core decodes at the moment.
+    Session session(x_plan, {.batch = x_options.batch, .threads = 1});
+    const auto batch = static_cast<std::size_t>(x_options.batch), classes = static_cast<std::size_t>(x_plan.classes());
+    std::vector<float> input(batch * static_cast<std::size_t>(x_plan.input_dims().count())), logits(batch * classes);
+    while (true) {
+      const std::size_t first = x_next.fetch_add(batch);
+      if (first >= x_samples.size()) return;
+      const std::size_t count = std::min(batch, x_samples.size() - first);
+      const Clock::time_point start = Clock::now();
+      decode(first, count, input);
+      const double decoded = seconds_since(start);
+      session.run(input, logits);  // in a short last batch, the other places still hold earlier images
+      const double forwarded = seconds_since(start) - decoded;
+      for (std::size_t i = 0; i < count; ++i) answer(first + i, std::span(logits).subspan(i * classes, classes));
+      tally(first, count, decoded, forwarded);
+    }
+  }
+
+  void decode(std::size_t first, std::size_t count, std::span<float> input) {
+    const auto image_size = static_cast<std::size_t>(x_plan.input_dims().count());
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::span<float> dst = input.subspan(i * image_size, image_size);
+      try {
+        preprocess(load_image(x_samples[first + i].path, x_options.exif), x_recipe, dst);
+      } catch (const Error& error) {
+        x_report.answers[first + i].error = error.what();
+        std::fill(dst.begin(), dst.end(), 0.0f);
+      }
+    }
+  }
+
+  void answer(std::size_t sample, std::span<const float> logits) {
+    Answer& answer = x_report.answers[sample];
+    if (!answer.error.empty()) return;
+    try {
+      answer.top = top_k(logits, 5);
+    } catch (const Error& error) {
+      fail(error.code(), x_samples[sample].path.string(), ": ", error.what());
+    }
+    for (const int index : answer.top) answer.logits.push_back(logits[static_cast<std::size_t>(index)]);
+  }
+
+  bool in_top(std::size_t sample, std::size_t k) const {
+    const std::vector<int>& top = x_report.answers[sample].top;
+    const auto end = top.begin() + static_cast<std::ptrdiff_t>(std::min(k, top.size()));
+    return std::find(top.begin(), end, x_samples[sample].label) != end;
+  }
+
+  void tally(std::size_t first, std::size_t count, double decode_seconds, double forward_seconds) {
+    const std::lock_guard lock(x_mutex);
+    x_report.decode_seconds += decode_seconds;
+    x_report.forward_seconds += forward_seconds;
+    for (std::size_t i = first; i < first + count; ++i) x_report.top1_correct += in_top(i, 1);
+    x_done += static_cast<int>(count);
+    if (x_progress) x_progress(x_done, static_cast<int>(x_samples.size()), x_report.top1_correct);
+  }
+
+  void count() {
+    for (std::size_t i = 0; i < x_samples.size(); ++i) {
+      x_report.top5_correct += in_top(i, 5);
+      x_report.errors += !x_report.answers[i].error.empty();
+    }
+    x_report.skipped = x_options.skip_errors ? x_report.errors : 0;
+    x_report.n = static_cast<int>(x_samples.size()) - x_report.skipped;
+  }
+
+  const Plan& x_plan;
+  const Recipe& x_recipe;
+  const std::vector<Sample>& x_samples;
+  const EvaluateOptions& x_options;
+  const Progress& x_progress;
+  std::atomic<std::size_t> x_next{0};
+  std::mutex x_mutex;  // guards what follows, but for the answers, each of which one worker writes
+  Report x_report;
+  int x_done = 0;
+  std::exception_ptr x_failure;
+};
+
+}  // namespace
+
+Report evaluate(const Plan& plan, const Recipe& recipe, const Dataset& dataset, const EvaluateOptions& options, const Progress& progress) {
+  if (options.batch < 1 || options.threads < 0)
+    fail(Code::invalid_argument, "evaluate: expected a positive batch and thread count, found ", options.batch, " and ", options.threads);
+  if (dataset.samples.empty()) fail(Code::invalid_argument, "evaluate: expected images, found none");
+  const Dims dims = plan.input_dims();
+  if (dims != Dims{3, recipe.crop, recipe.crop}) fail(Code::invalid_argument, "evaluate: the network takes ", to_string(dims), " values, but preset ", recipe.name, " makes ", recipe.crop, " x ", recipe.crop);
+  const auto batch = static_cast<std::size_t>(options.batch);
+  const std::size_t batches = (dataset.samples.size() + batch - 1) / batch;
+  const int threads = options.threads ? options.threads : default_threads().count;
+  return Evaluation(plan, recipe, dataset, options, progress).run(static_cast<int>(std::min(static_cast<std::size_t>(threads), batches)));
+}
+
+}  // namespace regnet

@@ -1,0 +1,123 @@
+#include <regnet/model.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include <regnet/base/imagenet.hpp>
+#include <regnet/base/top_k.hpp>
+#include <regnet/design/published.hpp>
+#include <regnet/design/zoo.hpp>
+#include <regnet/image/preprocess.hpp>
+#include <regnet/weights/open.hpp>
+
+namespace regnet {
+
+namespace {
+
+std::string describe(const std::vector<Stage>& stages) {
+  std::string depths, widths, groups;
+  for (const Stage& stage : stages) {
+    const char* comma = depths.empty() ? "" : ",";
+    depths += text(comma, stage.depth);
+    widths += text(comma, stage.width);
+    groups += text(comma, stage.group_width);
+  }
+  return text("RegNetX depths ", depths, " widths ", widths, " group widths ", groups);
+}
+
+// torchvision trained each network twice; the two sets want different resizing, and only the file's name tells them apart.
+std::string torchvision_preset(const std::string& origin, std::string& source) {
+  const std::string file = std::filesystem::path(origin).filename().string();
+  for (const PublishedAccuracy& row : published_accuracies)
+    if (row.file == file) {
+      source = text("by the published file name ", file);
+      return std::string(row.source);
+    }
+  source = "by the file's naming (torchvision; its current weights assumed, choose torchvision-v1 for the first ones)";
+  return "torchvision-v2";
+}
+
+void check_class_names(std::vector<std::string>& names, int classes) {
+  if (names.empty() && classes == static_cast<int>(imagenet_classes().size()))
+    for (const ImagenetClass& imagenet : imagenet_classes()) names.emplace_back(imagenet.name);
+  if (!names.empty() && static_cast<int>(names.size()) != classes)
+    fail(Code::mismatch, "the file names ", names.size(), " classes, but its last layer has ", classes);
+}
+
+}  // namespace
+
+std::string network_name(const std::vector<Stage>& stages, const Checkpoint& checkpoint) {
+  if (const ZooEntry* entry = find_in_zoo(stages)) return std::string(entry->name);
+  if (const auto stored = checkpoint.metadata.find("regnet.model"); stored != checkpoint.metadata.end()) {
+    const Design design = find_design(stored->second);
+    if (to_stages(design.params) == stages) return design.name;
+    fail(Code::mismatch, "metadata regnet.model says ", stored->second, ", but the tensors are a ", describe(stages));
+  }
+  return describe(stages);
+}
+
+Recipe default_recipe(const Checkpoint& checkpoint, Naming naming, const std::string& origin, std::string& source) {
+  if (const auto stored = checkpoint.metadata.find("regnet.preset"); stored != checkpoint.metadata.end()) {
+    source = "stored in the file";
+    return recipe_from_json(stored->second);
+  }
+  source = text("by the file's naming (", name_of(naming), ")");
+  switch (naming) {
+    case Naming::pycls: return find_preset("pycls");
+    case Naming::mmcls: return find_preset("mmcls");
+    case Naming::torchvision: return find_preset(torchvision_preset(origin, source));
+    case Naming::timm: case Naming::transformers: break;
+  }
+  return find_preset("timm");
+}
+
+Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options) {
+  const CanonicalTensors canonical = to_canonical(checkpoint.tensors);
+  const NetworkShape shape = recognise(canonical.tensors);
+  std::string name = network_name(shape.stages, checkpoint);
+  std::vector<Stage> stages = shape.stages;
+  if (!options.model.empty()) {
+    const Design asked = find_design(options.model);
+    if (stages != to_stages(asked.params)) fail(Code::mismatch, "expected ", asked.name, ", found ", name, " (", describe(stages), ")");
+    name = asked.name;
+  }
+  std::string source = "chosen";
+  const Recipe recipe = options.recipe.applied_to(options.preset.empty() ? default_recipe(checkpoint, canonical.naming, origin, source) : find_preset(options.preset));
+  std::vector<std::string> class_names = checkpoint.class_names;
+  check_class_names(class_names, shape.classes);
+  const NetworkOptions network{recipe.crop, shape.classes, shape.stem_width};
+  return {std::move(name), stages, canonical.naming, checkpoint.container, checkpoint.weights_key, recipe, source, std::move(class_names),
+          compile(bind(build(stages, network), canonical.tensors), options.compile)};
+}
+
+Model load_model(const std::filesystem::path& weights, const LoadOptions& options) {
+  const Checkpoint checkpoint = open_checkpoint(weights, options.weights_key);
+  try {
+    return load_model(checkpoint, weights.string(), options);
+  } catch (const Error& error) {
+    fail(error.code(), weights.string(), ": ", error.what());
+  }
+}
+
+std::vector<Prediction> predictions(const Model& model, std::span<const float> logits, int k) {
+  const std::vector<int> best = top_k(logits, k);
+  if (best.empty()) return {};
+  const double largest = logits[static_cast<std::size_t>(best[0])];
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - largest);
+  std::vector<Prediction> result;
+  for (const int index : best) {
+    const float logit = logits[static_cast<std::size_t>(index)];
+    result.push_back({index, model.class_names.empty() ? "" : model.class_names[static_cast<std::size_t>(index)], logit, std::exp(logit - largest) / sum});
+  }
+  return result;
+}
+
+std::vector<Prediction> classify(const Model& model, Session& session, const Image& image, int k) {
+  std::vector<float> input(static_cast<std::size_t>(model.plan.input_dims().count())), logits(static_cast<std::size_t>(model.plan.classes()));
+  preprocess(image, model.recipe, input);
+  session.run(input, logits);
+  return predictions(model, logits, k);
+}
+
+}  // namespace regnet

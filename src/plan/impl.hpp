@@ -1,0 +1,39 @@
+// What Plan and Session hide: the two classes a backend implements.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <regnet/plan/plan.hpp>
+#include <regnet/plan/session.hpp>
+
+namespace regnet::detail {
+
+class SessionImpl {
+ public:
+  virtual ~SessionImpl() = default;
+  virtual void run(const float* images, float* logits) = 0;
+  [[nodiscard]] virtual const std::vector<LayerReport>& layers() const = 0;
+  [[nodiscard]] virtual std::size_t arena_bytes() const = 0;
+};
+
+class PlanImpl {
+ public:
+  explicit PlanImpl(BoundWeights bound) : weights(std::move(bound)) {}
+  virtual ~PlanImpl() = default;
+  [[nodiscard]] virtual std::unique_ptr<SessionImpl> open(const SessionOptions& options) const = 0;
+  [[nodiscard]] virtual Backend backend() const = 0;
+  [[nodiscard]] virtual const std::vector<LayerReport>& layers() const = 0;
+
+  const BoundWeights weights;
+};
+
+std::shared_ptr<const PlanImpl> make_onednn_plan(BoundWeights weights, const SessionOptions& expected);
+std::shared_ptr<const PlanImpl> make_reference_plan(BoundWeights weights);
+
+// The values of a bound parameter, row-major.
+inline std::vector<float> values_of(const BoundWeights& weights, const std::string& parameter) {
+  return to_floats(*weights.tensors.find(parameter));
+}
+
+}  // namespace regnet::detail

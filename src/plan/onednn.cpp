@@ -1,0 +1,353 @@
+// The oneDNN backend. Activations are NHWC throughout; weights take the layout their kernel asks for and are packed once per layout.
+// A Program is the set of kernels for one batch size and thread count; sessions of the same shape share it.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <regnet/base/aligned_buffer.hpp>
+#include <regnet/graph/rewrite.hpp>
+#include <regnet/plan/memory.hpp>
+
+#include "plan/impl.hpp"
+#include "plan/openmp.hpp"
+
+namespace regnet::detail {
+
+namespace {
+
+using dnnl::memory;
+using Format = memory::format_tag;
+
+memory::desc activation_desc(int batch, const Dims& dims, Format format) {
+  return {{batch, dims.channels, dims.height, dims.width}, memory::data_type::f32, format};
+}
+
+// Weights and bias of a layer in row-major order, with BatchNorm folded in.
+struct LayerWeights {
+  std::vector<float> weights;
+  std::vector<float> bias;
+};
+
+LayerWeights folded_weights(const BoundWeights& bound, const Node& node) {
+  LayerWeights layer{values_of(bound, node.name + ".weight"), {}};
+  if (const auto* conv = std::get_if<Conv>(&node.op); conv && !conv->batch_norm.empty()) {
+    const std::string& norm = conv->batch_norm;
+    layer.bias = fold_batch_norm(layer.weights, values_of(bound, norm + ".weight"), values_of(bound, norm + ".bias"),
+                                 values_of(bound, norm + ".running_mean"), values_of(bound, norm + ".running_var"), BatchNorm{}.epsilon);
+  } else if (conv) {
+    layer.bias.assign(static_cast<std::size_t>(conv->out_channels), 0.0f);
+  } else {
+    layer.bias = values_of(bound, node.name + ".bias");
+  }
+  const auto finite = [](float value) { return std::isfinite(value); };
+  if (!std::all_of(layer.weights.begin(), layer.weights.end(), finite) || !std::all_of(layer.bias.begin(), layer.bias.end(), finite))
+    fail(Code::numeric, "layer ", node.name, ": its weights, folded with batch normalisation, are not all finite (a NaN or infinite weight, or a negative running_var)");
+  return layer;
+}
+
+struct PackedWeights {
+  memory::desc layout;
+  AlignedBuffer weights;
+  AlignedBuffer bias;
+};
+
+// One kernel of a program. The memory it reads and writes is named by node, and bound by each session.
+struct Step {
+  NodeId node = 0;
+  dnnl::primitive primitive;
+  memory::desc src, dst, scratchpad;
+  std::shared_ptr<const PackedWeights> weights;  // null for pooling
+};
+
+struct Program {
+  std::vector<Step> steps;
+  std::vector<LayerReport> layers;
+};
+
+// The first implementation of oneDNN's list that is generated or hand-vectorised code. x64:gemm:jit is several times
+// slower than the direct kernels but still compiled code; ref is not, and is taken only when there is nothing else, and reported.
+template <class PrimitiveDesc>
+bool is_slow(const PrimitiveDesc& desc) {
+  const std::string name = desc.impl_info_str();
+  return name.find("ref") != std::string::npos;
+}
+
+template <class PrimitiveDesc>
+PrimitiveDesc fastest(PrimitiveDesc desc) {
+  const PrimitiveDesc first = desc;
+  while (is_slow(desc))
+    if (!desc.next_impl()) return first;
+  return desc;
+}
+
+dnnl::primitive_attr attributes(const Conv& conv) {
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  dnnl::post_ops ops;
+  if (conv.add) ops.append_sum(1.0f);  // the destination holds the shortcut when the kernel starts
+  if (conv.relu) ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  attr.set_post_ops(ops);
+  return attr;
+}
+
+class OnednnPlan final : public PlanImpl {
+ public:
+  OnednnPlan(BoundWeights bound, const SessionOptions& expected) : PlanImpl(std::move(bound)), x_fused(fuse(weights.graph)) {
+    x_expected = program(expected);
+  }
+
+  std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override;
+  Backend backend() const override { return Backend::onednn; }
+  const std::vector<LayerReport>& layers() const override { return x_expected->layers; }
+  const Graph& fused() const { return x_fused; }
+  const dnnl::engine& engine() const { return x_engine; }
+
+ private:
+  // The program for a session shape; made on first use, dropped with its last session.
+  std::shared_ptr<const Program> program(const SessionOptions& options) const;
+  void add_input(Program& program, NodeId id, int batch) const;
+  void add_conv(Program& program, NodeId id, const Conv& conv, int batch) const;
+  void add_pool(Program& program, NodeId id, int batch) const;
+  void add_linear(Program& program, NodeId id, const Linear& linear, int batch) const;
+  std::shared_ptr<const PackedWeights> packed(NodeId id, const memory::desc& plain, const memory::desc& wanted) const;
+
+  Graph x_fused;
+  dnnl::engine x_engine{dnnl::engine::kind::cpu, 0};
+  std::shared_ptr<const Program> x_expected;
+  mutable std::mutex x_mutex;  // guards the two caches below
+  mutable std::map<std::pair<int, int>, std::weak_ptr<const Program>> x_programs;
+  mutable std::map<NodeId, std::vector<std::weak_ptr<const PackedWeights>>> x_packed;
+};
+
+std::shared_ptr<const PackedWeights> OnednnPlan::packed(NodeId id, const memory::desc& plain, const memory::desc& wanted) const {
+  auto& known = x_packed[id];
+  for (const auto& candidate : known)
+    if (auto packed = candidate.lock(); packed && packed->layout == wanted) return packed;
+  LayerWeights layer = folded_weights(weights, x_fused.node(id));
+  auto packed = std::make_shared<PackedWeights>();
+  packed->layout = wanted;
+  packed->weights = AlignedBuffer((wanted.get_size() + sizeof(float) - 1) / sizeof(float));
+  packed->bias = AlignedBuffer(layer.bias.size());
+  std::copy(layer.bias.begin(), layer.bias.end(), packed->bias.data());
+  memory src(plain, x_engine, layer.weights.data()), dst(wanted, x_engine, packed->weights.data());
+  dnnl::stream stream(x_engine);
+  dnnl::reorder(src, dst).execute(stream, src, dst);
+  stream.wait();
+  std::erase_if(known, [](const auto& candidate) { return candidate.expired(); });
+  known.push_back(packed);
+  return packed;
+}
+
+template <class PrimitiveDesc>
+void report(Program& program, const Node& node, const PrimitiveDesc& desc) {
+  program.layers.push_back({node.name, node.dims, desc.impl_info_str(), is_slow(desc)});
+}
+
+// The caller's planes become NHWC: oneDNN has only its reference kernel for a convolution between the two layouts.
+void OnednnPlan::add_input(Program& program, NodeId id, int batch) const {
+  const Node& node = x_fused.node(id);
+  const memory::desc src = activation_desc(batch, node.dims, Format::nchw), dst = activation_desc(batch, node.dims, Format::nhwc);
+  const dnnl::reorder::primitive_desc desc(x_engine, src, x_engine, dst, attributes({}));
+  program.steps.push_back({id, dnnl::reorder(desc), src, dst, desc.scratchpad_desc(), nullptr});
+  report(program, node, desc);
+}
+
+void OnednnPlan::add_conv(Program& program, NodeId id, const Conv& conv, int batch) const {
+  const Node& node = x_fused.node(id);
+  const bool grouped = conv.groups > 1;
+  const memory::dim out = conv.out_channels / conv.groups, in = conv.in_channels / conv.groups, k = conv.kernel, padding = k / 2;
+  const memory::dims shape = grouped ? memory::dims{conv.groups, out, in, k, k} : memory::dims{out, in, k, k};
+  const memory::desc plain(shape, memory::data_type::f32, grouped ? Format::goihw : Format::oihw);
+  const memory::desc any(shape, memory::data_type::f32, Format::any);
+  const memory::desc src = activation_desc(batch, x_fused.node(node.inputs[0]).dims, Format::nhwc);
+  const memory::desc dst = activation_desc(batch, node.dims, Format::nhwc);
+  const memory::desc bias({conv.out_channels}, memory::data_type::f32, Format::a);
+  const auto desc = fastest(dnnl::convolution_forward::primitive_desc(
+      x_engine, dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, src, any, bias, dst,
+      {conv.stride, conv.stride}, {padding, padding}, {padding, padding}, attributes(conv)));
+  program.steps.push_back({id, dnnl::convolution_forward(desc), src, dst, desc.scratchpad_desc(), packed(id, plain, desc.weights_desc())});
+  report(program, node, desc);
+}
+
+void OnednnPlan::add_pool(Program& program, NodeId id, int batch) const {
+  const Node& node = x_fused.node(id);
+  const Dims src_dims = x_fused.node(node.inputs[0]).dims;
+  const memory::desc src = activation_desc(batch, src_dims, Format::nhwc), dst = activation_desc(batch, node.dims, Format::nhwc);
+  const memory::dims window{src_dims.height, src_dims.width}, none{0, 0};
+  const auto desc = fastest(dnnl::pooling_forward::primitive_desc(x_engine, dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_avg_exclude_padding,
+                                                                  src, dst, window, window, none, none, none, attributes({})));
+  program.steps.push_back({id, dnnl::pooling_forward(desc), src, dst, desc.scratchpad_desc(), nullptr});
+  report(program, node, desc);
+}
+
+void OnednnPlan::add_linear(Program& program, NodeId id, const Linear& linear, int batch) const {
+  const Node& node = x_fused.node(id);
+  const memory::dims shape{linear.out_features, linear.in_features};
+  const memory::desc src({batch, linear.in_features}, memory::data_type::f32, Format::ab);
+  const memory::desc dst({batch, linear.out_features}, memory::data_type::f32, Format::ab);
+  const memory::desc plain(shape, memory::data_type::f32, Format::ab), any(shape, memory::data_type::f32, Format::any);
+  const memory::desc bias({linear.out_features}, memory::data_type::f32, Format::a);
+  const auto desc = fastest(dnnl::inner_product_forward::primitive_desc(x_engine, dnnl::prop_kind::forward_inference, src, any, bias, dst, attributes({})));
+  program.steps.push_back({id, dnnl::inner_product_forward(desc), src, dst, desc.scratchpad_desc(), packed(id, plain, desc.weights_desc())});
+  report(program, node, desc);
+}
+
+std::shared_ptr<const Program> OnednnPlan::program(const SessionOptions& options) const {
+  const std::lock_guard lock(x_mutex);
+  std::weak_ptr<const Program>& known = x_programs[{options.batch, options.threads}];
+  if (auto program = known.lock()) return program;
+  const OpenmpThreads threads(options.threads);  // kernels divide their work for this number when they are created
+  auto program = std::make_shared<Program>();
+  for (NodeId id = 0; id <= x_fused.last(); ++id) {
+    const Node& node = x_fused.node(id);
+    try {
+      std::visit(Overloaded{[&](const Input&) { add_input(*program, id, options.batch); },
+                            [&](const Conv& conv) { add_conv(*program, id, conv, options.batch); },
+                            [&](const GlobalAveragePool&) { add_pool(*program, id, options.batch); },
+                            [&](const Linear& linear) { add_linear(*program, id, linear, options.batch); },
+                            [&](const auto&) { fail(Code::unsupported, "a ", name_of(node.op), " that no convolution can absorb"); }},
+                 node.op);
+    } catch (const dnnl::error& error) {
+      fail(Code::unsupported, "layer ", node.name, " (", name_of(node.op), " to ", to_string(node.dims), "): oneDNN: ", error.what());
+    }
+  }
+  known = program;
+  return program;
+}
+
+// Buffers of a program: one per node, but a convolution that adds writes into its shortcut's buffer.
+struct BufferPlan {
+  std::vector<int> buffer_of;  // by node; -1: the caller's memory
+  std::vector<Lifetime> lifetimes;
+};
+
+BufferPlan plan_buffers(const Graph& graph, int batch) {
+  const auto count = static_cast<int>(graph.nodes().size());
+  BufferPlan plan{std::vector<int>(graph.nodes().size(), -1), {}};
+  std::vector<int> last_use(graph.nodes().size(), 0);
+  for (NodeId id = 0; id < count; ++id)
+    for (const NodeId src : graph.node(id).inputs) last_use[static_cast<std::size_t>(src)] = id;
+  for (NodeId id = 0; id + 1 < count; ++id) {  // the last node writes the caller's logits
+    const Node& node = graph.node(id);
+    int& buffer = plan.buffer_of[static_cast<std::size_t>(id)];
+    if (const auto* conv = std::get_if<Conv>(&node.op); conv && conv->add) {
+      const NodeId shortcut = node.inputs[1];
+      buffer = plan.buffer_of[static_cast<std::size_t>(shortcut)];
+      if (buffer < 0 || last_use[static_cast<std::size_t>(shortcut)] != id)
+        fail(Code::unsupported, "layer ", node.name, ": its shortcut is still needed after the addition");
+    } else {
+      buffer = static_cast<int>(plan.lifetimes.size());
+      plan.lifetimes.push_back({static_cast<std::size_t>(node.dims.count()) * static_cast<std::size_t>(batch) * sizeof(float), id, id});
+    }
+    Lifetime& life = plan.lifetimes[static_cast<std::size_t>(buffer)];
+    life.last = std::max(life.last, last_use[static_cast<std::size_t>(id)]);
+  }
+  return plan;
+}
+
+class OnednnSession final : public SessionImpl {
+ public:
+  OnednnSession(const OnednnPlan& plan, std::shared_ptr<const Program> program, const SessionOptions& options)
+      : x_program(std::move(program)), x_threads(options.threads), x_stream(plan.engine()) {
+    const BufferPlan buffers = plan_buffers(plan.fused(), options.batch);
+    const MemoryLayout layout = plan_memory(buffers.lifetimes);
+    std::size_t scratch_bytes = 0;
+    for (const Step& step : x_program->steps) scratch_bytes = std::max(scratch_bytes, step.scratchpad.get_size());
+    x_arena = AlignedBuffer((layout.bytes + scratch_bytes + sizeof(float) - 1) / sizeof(float));
+    auto* base = reinterpret_cast<std::byte*>(x_arena.data());
+    const auto address = [&](NodeId id) -> void* {
+      const int buffer = buffers.buffer_of[static_cast<std::size_t>(id)];
+      return buffer < 0 ? nullptr : base + layout.offsets[static_cast<std::size_t>(buffer)];
+    };
+    for (const Step& step : x_program->steps) {
+      const std::vector<NodeId>& inputs = plan.fused().node(step.node).inputs;
+      Call call{step.primitive.get(), {}};
+      bind(call, plan.engine(), DNNL_ARG_SRC, step.src, inputs.empty() ? nullptr : address(inputs[0]));
+      if (inputs.empty()) x_input = call.args.back().memory;
+      bind(call, plan.engine(), DNNL_ARG_DST, step.dst, address(step.node));
+      if (step.node == plan.fused().last()) x_output = call.args.back().memory;
+      if (step.weights) {
+        const auto& [packed_layout, packed_weights, packed_bias] = *step.weights;
+        const memory::desc bias({static_cast<memory::dim>(packed_bias.size())}, memory::data_type::f32, Format::a);
+        bind(call, plan.engine(), DNNL_ARG_WEIGHTS, packed_layout, const_cast<float*>(packed_weights.data()));
+        bind(call, plan.engine(), DNNL_ARG_BIAS, bias, const_cast<float*>(packed_bias.data()));
+      }
+      bind(call, plan.engine(), DNNL_ARG_SCRATCHPAD, step.scratchpad, base + layout.bytes);
+      x_calls.push_back(std::move(call));
+    }
+  }
+
+  void run(const float* images, float* logits) override {
+    const OpenmpThreads threads(x_threads);
+    check(dnnl_memory_set_data_handle(x_input, const_cast<float*>(images)));
+    check(dnnl_memory_set_data_handle(x_output, logits));
+    // The C interface, since dnnl::primitive::execute builds a map and an array on every call.
+    for (const Call& call : x_calls)
+      check(dnnl_primitive_execute(call.primitive, x_stream.get(), static_cast<int>(call.args.size()), call.args.data()));
+  }
+
+  const std::vector<LayerReport>& layers() const override { return x_program->layers; }
+  std::size_t arena_bytes() const override { return x_arena.size() * sizeof(float); }
+
+ private:
+  struct Call {
+    dnnl_primitive_t primitive;
+    std::vector<dnnl_exec_arg_t> args;
+  };
+
+  void bind(Call& call, const dnnl::engine& engine, int role, const memory::desc& desc, void* data) {
+    x_memories.emplace_back(desc, engine, data);
+    call.args.push_back({role, x_memories.back().get()});
+  }
+
+  static void check(dnnl_status_t status) {
+    if (status != dnnl_success) fail(Code::unsupported, "oneDNN could not execute a kernel: status ", status);
+  }
+
+  std::shared_ptr<const Program> x_program;
+  int x_threads;
+  dnnl::stream x_stream;
+  AlignedBuffer x_arena;
+  std::vector<memory> x_memories;
+  std::vector<Call> x_calls;
+  dnnl_memory_t x_input = nullptr, x_output = nullptr;
+};
+
+std::unique_ptr<SessionImpl> OnednnPlan::open(const SessionOptions& options) const {
+  return std::make_unique<OnednnSession>(*this, program(options), options);
+}
+
+}  // namespace
+
+std::shared_ptr<const PlanImpl> make_onednn_plan(BoundWeights weights, const SessionOptions& expected) {
+  return std::make_shared<OnednnPlan>(std::move(weights), expected);
+}
+
+}  // namespace regnet::detail
+
+namespace regnet {
+
+std::string engine_description() {
+  const dnnl_version_t* version = dnnl_version();
+  const auto isa = [] {
+    switch (dnnl::get_effective_cpu_isa()) {
+      case dnnl::cpu_isa::sse41: return "SSE4.1";
+      case dnnl::cpu_isa::avx: return "AVX";
+      case dnnl::cpu_isa::avx2: return "AVX2";
+      case dnnl::cpu_isa::avx2_vnni: return "AVX2 with VNNI";
+      case dnnl::cpu_isa::avx512_core: return "AVX-512";
+      case dnnl::cpu_isa::avx512_core_vnni: return "AVX-512 with VNNI";
+      case dnnl::cpu_isa::avx512_core_bf16: return "AVX-512 with BF16";
+      case dnnl::cpu_isa::avx512_core_fp16: return "AVX-512 with FP16";
+      case dnnl::cpu_isa::avx512_core_amx: return "AVX-512 with AMX";
+      default: return "other ISA";
+    }
+  };
+  return text("oneDNN ", version->major, ".", version->minor, ".", version->patch, ", ", isa(), ", ", detail::openmp_description());
+}
+
+}  // namespace regnet

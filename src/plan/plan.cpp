@@ -1,0 +1,64 @@
+#include <regnet/plan/plan.hpp>
+
+#include <regnet/base/threads.hpp>
+#include <regnet/plan/session.hpp>
+
+#include "plan/impl.hpp"
+
+namespace regnet {
+
+namespace {
+
+SessionOptions checked(SessionOptions options) {
+  if (options.batch < 1 || options.batch > 4096) fail(Code::invalid_argument, "session: expected a batch from 1 to 4096, found ", options.batch);
+  if (options.threads < 0 || options.threads > 4096) fail(Code::invalid_argument, "session: expected 0 to 4096 threads, found ", options.threads);
+  if (options.threads == 0) options.threads = default_threads().count;
+  return options;
+}
+
+}  // namespace
+
+Plan compile(BoundWeights weights, const CompileOptions& options) {
+  if (options.backend == Backend::reference) return Plan(detail::make_reference_plan(std::move(weights)));
+  return Plan(detail::make_onednn_plan(std::move(weights), checked(options.expected)));
+}
+
+Dims Plan::input_dims() const { return x_impl->weights.graph.input_dims(); }
+int Plan::classes() const { return x_impl->weights.graph.classes(); }
+Backend Plan::backend() const { return x_impl->backend(); }
+const std::vector<LayerReport>& Plan::layers() const { return x_impl->layers(); }
+
+// The plan is part of the session: its weights must outlive the kernels that read them.
+struct Session::State {
+  SessionOptions options;
+  std::shared_ptr<const detail::PlanImpl> plan;
+  std::unique_ptr<detail::SessionImpl> impl;
+};
+
+Session::Session(const Plan& plan, const SessionOptions& options) {
+  const SessionOptions used = checked(options);
+  x_state = std::make_unique<State>(State{used, plan.x_impl, plan.x_impl->open(used)});
+}
+
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+void Session::run(std::span<const float> images, std::span<float> logits) {
+  const Graph& graph = x_state->plan->weights.graph;
+  const auto batch = static_cast<std::size_t>(x_state->options.batch);
+  const std::size_t expected_images = batch * static_cast<std::size_t>(graph.input_dims().count());
+  const std::size_t expected_logits = batch * static_cast<std::size_t>(graph.classes());
+  if (images.size() != expected_images)
+    fail(Code::invalid_argument, "session: expected ", batch, " images of ", to_string(graph.input_dims()), " = ", expected_images, " floats, found ", images.size());
+  if (logits.size() != expected_logits)
+    fail(Code::invalid_argument, "session: expected room for ", batch, " x ", graph.classes(), " logits, found ", logits.size());
+  x_state->impl->run(images.data(), logits.data());
+}
+
+int Session::batch() const { return x_state->options.batch; }
+int Session::threads() const { return x_state->options.threads; }
+std::size_t Session::arena_bytes() const { return x_state->impl->arena_bytes(); }
+const std::vector<LayerReport>& Session::layers() const { return x_state->impl->layers(); }
+
+}  // namespace regnet

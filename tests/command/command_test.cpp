@@ -1,0 +1,261 @@
+// The command as scripts use it: what is printed where, and the exit codes.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <sys/wait.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/temporary_folder.hpp"
+#include "golden/golden.hpp"
+
+namespace {
+
+using Json = nlohmann::json;
+
+struct Result {
+  int exit_code = -1;
+  std::string out, err;
+
+  [[nodiscard]] auto error_lines() const { return std::count(err.begin(), err.end(), '\n'); }
+};
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+// Runs the command with a shell, so arguments are quoted as a person would.
+Result regnet(const std::string& arguments, const std::string& before = "") {
+  const TemporaryFolder folder;
+  const std::string errors = (folder.path() / "stderr").string();
+  FILE* pipe = ::popen((before + " '" REGNET_COMMAND "' " + arguments + " 2>'" + errors + "'").c_str(), "r");
+  Result result;
+  std::array<char, 4096> buffer;
+  for (std::size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) result.out.append(buffer.data(), n);
+  const int status = ::pclose(pipe);
+  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  result.err = read(errors);
+  return result;
+}
+
+// Bad input: exit 2, nothing on stdout, one line on stderr that contains `part`.
+void expect_refused(const std::string& arguments, const std::string& part) {
+  SCOPED_TRACE(arguments);
+  const Result result = regnet(arguments);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.error_lines(), 1) << result.err;
+  EXPECT_TRUE(result.err.starts_with("regnet: ")) << result.err;
+  EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+}
+
+const std::string tests = REGNET_TEST_DIR;
+const std::string demo_image = tests + "/../demo/images/9/" + std::filesystem::directory_iterator(tests + "/../demo/images/9")->path().filename().string();
+
+TEST(Info, AllTwelveNetworksEqualTheReference) {
+  const Result result = regnet("info --all -o json");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json rows = Json::parse(result.out), golden = read_golden("designs.json")["zoo"];
+  ASSERT_EQ(rows.size(), 12u);
+  ASSERT_EQ(golden.size(), 12u);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    for (const char* key : {"name", "depths", "widths", "group_widths", "params", "macs", "activations"}) EXPECT_EQ(rows[i][key], golden[i][key]) << key << " of row " << i;
+}
+
+TEST(Info, LayersSumToTheTotals) {
+  for (const char* options : {"", " --resolution 160", " --resolution 225 --classes 10"}) {
+    const Json row = Json::parse(regnet(std::string("info regnetx_600mf --layers -o json") + options).out)[0];
+    for (const char* key : {"params", "macs", "activations", "mmcv_flops"}) {
+      std::int64_t sum = 0;
+      for (const Json& layer : row["layers"]) sum += layer[key].get<std::int64_t>();
+      EXPECT_EQ(Json(sum), row[key]) << key << options;
+    }
+    EXPECT_EQ(row["flops_2x"], Json(2 * row["macs"].get<std::int64_t>()));
+  }
+}
+
+TEST(Info, EveryOutputFormatNamesTheNetwork) {
+  for (const char* format : {"table", "md", "csv", "dot", "json"})
+    EXPECT_NE(regnet(std::string("info RegNetX-400MF -o ") + format).out.find(std::strcmp(format, "dot") ? "regnetx_400mf" : "s4.b12.f.c"), std::string::npos) << format;
+  EXPECT_NE(regnet("info w0=8,wa=8,wm=2.5,d=12,g=8").out.find("8 16 48 128"), std::string::npos);
+}
+
+TEST(Command, BadUsageIsOneLineAndExitCode2) {
+  expect_refused("", "subcommand");
+  expect_refused("info --no-such-option", "--no-such-option");
+  expect_refused("info -o yaml", "yaml");
+  expect_refused("info regnetx_401mf", "near names: regnetx_400mf");
+  expect_refused("info w0=24,wa=1,wm=1,d=3,g=8", "wm > 1, found 1");
+  expect_refused("info regnetx_400mf --resolution 0", "resolution");
+}
+
+TEST(Command, VersionNamesEverythingAResultDependsOn) {
+  const Result result = regnet("--version");
+  EXPECT_EQ(result.exit_code, 0);
+  for (const char* part : {"regnet 0.", "oneDNN 3.", "libjpeg", "libpng", "threads"}) EXPECT_NE(result.out.find(part), std::string::npos) << part << " in " << result.out;
+}
+
+TEST(Predict, WithoutWeightsUsesTheDemoAndSaysSo) {
+  const Result result = regnet("predict '" + demo_image + "'");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.err.find("built-in demo"), std::string::npos) << result.err;
+  EXPECT_NE(result.out.find("Ankle boot"), std::string::npos) << result.out;
+  EXPECT_EQ(regnet("predict -q '" + demo_image + "'").err, "");
+}
+
+TEST(Predict, JsonHoldsClassNameProbabilityAndLogit) {
+  const Result result = regnet("predict -q --top 10 -o json '" + demo_image + "'");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  ASSERT_EQ(json.size(), 1u);
+  EXPECT_EQ(json[0]["image"], demo_image);
+  ASSERT_EQ(json[0]["top"].size(), 10u);
+  double sum = 0;
+  for (const Json& item : json[0]["top"]) {
+    sum += item["probability"].get<double>();
+    EXPECT_TRUE(item["class"].is_number_integer() && item["name"].is_string() && item["logit"].is_number());
+  }
+  EXPECT_NEAR(sum, 1, 1e-9);
+}
+
+// The three ways of naming the same image, and its preprocessed pixels, are one input.
+TEST(Predict, ListsFoldersAndArraysGiveTheSameLogitsAsTheImage) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder.path() / "images");
+  std::filesystem::copy_file(demo_image, folder.path() / "images/a.png");
+  const auto logits = [&](const std::string& arguments, const std::string& before = "") {
+    const std::string out = (folder.path() / "logits.npy").string();
+    const Result result = regnet("predict -q --logits '" + out + "' " + arguments, before);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return read(out);
+  };
+  const std::string expected = logits("'" + demo_image + "'");
+  EXPECT_EQ(expected.size(), 128u + 10 * sizeof(float));
+  EXPECT_EQ(logits("'" + (folder.path() / "images").string() + "'"), expected);
+  EXPECT_EQ(logits("-", "echo '" + demo_image + "' |"), expected);
+  const std::string array = (folder.path() / "input.npy").string();
+  const Result dump = regnet("preprocess --preset torchvision-v1 --resize 64 --crop 64 --mean 0.286,0.286,0.286 --std 0.353,0.353,0.353 --dump '" + array + "' '" + demo_image + "'");
+  ASSERT_EQ(dump.exit_code, 0) << dump.err;
+  EXPECT_EQ(logits("'" + array + "'"), expected);
+}
+
+TEST(Predict, BrokenImagesAreNamedAndTheOthersStillAnswered) {
+  const TemporaryFolder folder;
+  const std::string broken = folder.write("broken.jpg", "\xff\xd8\xff");
+  const Result some = regnet("predict -q -o json '" + demo_image + "' '" + broken + "' /no/such.png");
+  EXPECT_EQ(some.exit_code, 3);
+  EXPECT_EQ(some.error_lines(), 2) << some.err;
+  const Json json = Json::parse(some.out);
+  ASSERT_EQ(json.size(), 3u);
+  EXPECT_EQ(json[0]["top"].size(), 5u);
+  EXPECT_NE(json[1]["error"].get<std::string>().find("broken.jpg"), std::string::npos);
+  EXPECT_NE(json[2]["error"].get<std::string>().find("/no/such.png"), std::string::npos);
+  EXPECT_EQ(regnet("predict -q '" + broken + "'").exit_code, 2);
+}
+
+TEST(Predict, WeightsThatAreNoneAreRefused) {
+  const TemporaryFolder folder;
+  const std::string image = "'" + demo_image + "'";
+  expect_refused("predict -q --weights /no/such.pth " + image, "/no/such.pth");
+  expect_refused("predict -q --weights '" + folder.write("empty.pth") + "' " + image, "empty");
+  expect_refused("predict -q --weights '" + folder.write("page.pth", "<!DOCTYPE html><html>404</html>") + "' " + image, "HTML");
+  expect_refused("predict -q --weights '" + demo_image + "' " + image, demo_image.substr(demo_image.rfind('/')));
+  expect_refused("predict -q --model regnetx_400mf " + image, "expected regnetx_400mf");
+  expect_refused("predict -q --preset nonsense " + image, "nonsense");
+  expect_refused("predict -q --mean 1,2 " + image, "expected 3 numbers");
+}
+
+TEST(Inspect, SaysWhatAFileHolds) {
+  const std::string file = tests + "/golden/checkpoints/mmcls-legacy.pth";
+  const Result result = regnet("inspect -o json '" + file + "'");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  for (const char* key : {"file", "bytes", "sha256", "container", "naming", "weights_key", "model", "classes", "dtype", "params", "ema", "preset", "refused_globals", "problems"})
+    EXPECT_TRUE(json.contains(key)) << key;
+  EXPECT_EQ(json["container"], "torch-legacy");
+  EXPECT_EQ(json["naming"], "mmcls");
+  EXPECT_EQ(json["weights_key"], "state_dict");
+  EXPECT_EQ(json["classes"], 5);
+  EXPECT_EQ(json["dtype"], "F32");
+  EXPECT_EQ(json["preset"], "mmcls");
+  EXPECT_EQ(json["problems"], Json::array());
+  EXPECT_EQ(json["bytes"], std::filesystem::file_size(file));
+  EXPECT_EQ(json["sha256"].get<std::string>().size(), 64u);
+  EXPECT_EQ(regnet("inspect '" + file + "'").exit_code, 0);
+}
+
+TEST(Inspect, RefusedCallsAndEmaWeightsAreShown) {
+  EXPECT_EQ(Json::parse(regnet("inspect -o json '" + tests + "/golden/checkpoints/evil-meta.pth'").out)["refused_globals"], Json({"posix.system"}));
+  EXPECT_EQ(Json::parse(regnet("inspect -o json '" + tests + "/golden/checkpoints/ema.pth'").out)["ema"], "state_dict_ema");
+}
+
+TEST(Preprocess, NothingIsWrittenWhenAnImageIsBroken) {
+  const TemporaryFolder folder;
+  const std::string out = (folder.path() / "out.npy").string();
+  expect_refused("preprocess --preset pycls --dump '" + out + "' '" + demo_image + "' '" + folder.write("broken.png", "no") + "'", "broken.png");
+  EXPECT_FALSE(std::filesystem::exists(out));
+  expect_refused("preprocess --dump '" + out + "' '" + demo_image + "'", "--preset");
+}
+
+// A labelled folder of demo images, ten of each of two classes.
+void fill(const TemporaryFolder& folder) {
+  for (const char* label : {"1", "9"}) {
+    std::filesystem::create_directories(folder.path() / label);
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(tests + "/../demo/images/" + label))
+      if (count++ < 10) std::filesystem::copy_file(entry.path(), folder.path() / label / entry.path().filename());
+  }
+}
+
+TEST(Eval, JsonHoldsCountsIntervalPresetAndProvenance) {
+  const TemporaryFolder folder;
+  fill(folder);
+  const Result result = regnet("eval -q --threads 1 -o json --data '" + folder.path().string() + "'");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  for (const char* key : {"n", "top1_correct", "top5_correct", "top1", "top5", "top1_ci95", "errors", "skipped", "seconds", "images_per_s", "preset", "provenance"})
+    EXPECT_TRUE(json.contains(key)) << key;
+  EXPECT_EQ(json["n"], 20);
+  EXPECT_GE(json["top1_correct"].get<int>(), 15);
+  EXPECT_EQ(json["top1"].get<double>(), json["top1_correct"].get<int>() / 20.0);
+  for (const char* key : {"weights_sha256", "model", "engine", "decoders", "threads", "threads_from", "version", "commit"}) EXPECT_TRUE(json["provenance"].contains(key)) << key;
+  for (const char* key : {"resize", "crop", "interpolation", "channels", "mean", "std"}) EXPECT_TRUE(json["preset"].contains(key)) << key;
+}
+
+TEST(Eval, BrokenImagesGiveExitCode3AndNoneSkippedInSilence) {
+  const TemporaryFolder folder;
+  fill(folder);
+  folder.write("1/cut.png", read(demo_image).substr(0, 100));
+  folder.write("9/empty.png");
+  const std::string data = "--threads 1 -q -o json --data '" + folder.path().string() + "'";
+  const Result counted = regnet("eval " + data);
+  EXPECT_EQ(counted.exit_code, 3);
+  EXPECT_EQ(counted.error_lines(), 2) << counted.err;
+  EXPECT_EQ(Json::parse(counted.out)["n"], 22);
+  EXPECT_EQ(Json::parse(counted.out)["errors"], 2);
+  const Result skipped = regnet("eval --skip-errors " + data);
+  EXPECT_EQ(skipped.exit_code, 0);
+  EXPECT_EQ(Json::parse(skipped.out)["n"], 20);
+  EXPECT_EQ(Json::parse(skipped.out)["skipped"], 2);
+}
+
+TEST(Eval, DataThatIsNoneIsRefused) {
+  const TemporaryFolder folder;
+  expect_refused("eval -q --data '" + folder.path().string() + "'", "expected images, found none");
+  expect_refused("eval -q --data /no/such/folder", "/no/such/folder");
+  folder.write("a.png");
+  expect_refused("eval -q --data '" + folder.path().string() + "'", "--labels");
+  expect_refused("eval -q --weights '" + tests + "/golden/checkpoints/timm-zip.pth'", "--data");
+}
+
+}  // namespace

@@ -1,0 +1,157 @@
+#include <regnet/plan/session.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include <regnet/weights/synthetic.hpp>
+
+#include "base/expect_error.hpp"
+
+namespace regnet {
+namespace {
+
+BoundWeights network(const std::vector<Stage>& stages, const NetworkOptions& options) {
+  const Graph graph = build(stages, options);
+  return bind(graph, synthetic_weights(parameters(graph)));
+}
+
+const std::vector<Stage> small{{1, 16, 16, 8}, {2, 40, 40, 8}};
+const NetworkOptions tiny{.resolution = 33, .classes = 5};
+
+std::vector<float> run(const Plan& plan, int batch, int threads, std::span<const float> images) {
+  Session session(plan, {.batch = batch, .threads = threads});
+  std::vector<float> logits(static_cast<std::size_t>(batch * plan.classes()));
+  session.run(images, logits);
+  return logits;
+}
+
+double relative_difference(std::span<const float> found, std::span<const float> expected) {
+  double worst = 0, power = 0, sum = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    worst = std::max(worst, std::abs(double{found[i]} - double{expected[i]}));
+    power += double{expected[i]} * double{expected[i]};
+    sum += expected[i];
+  }
+  const double n = static_cast<double>(found.size());
+  return worst / std::sqrt(power / n - sum / n * sum / n);
+}
+
+// The fused, folded, vectorised network against every operation by itself in double.
+TEST(Session, AgreesWithTheReferenceOverRandomNetworks) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 24; ++round) {
+    std::vector<Stage> stages;
+    for (unsigned s = 0; s < 1 + random() % 4; ++s) {
+      const int group_width = std::array{4, 8, 16, 24, 40}[random() % 5], groups = 1 + static_cast<int>(random() % 4);
+      const int width = group_width * groups;
+      stages.push_back({1 + static_cast<int>(random() % 3), random() % 3 ? width : width + 8, width, group_width});
+    }
+    const NetworkOptions options{.resolution = 1 + static_cast<int>(random() % 70), .classes = 2 + static_cast<int>(random() % 30)};
+    const int batch = 1 + static_cast<int>(random() % 3);
+    const BoundWeights weights = network(stages, options);
+    const std::vector<float> images = synthetic_input(static_cast<std::size_t>(batch * weights.graph.input_dims().count()));
+    const std::vector<float> found = run(compile(weights), batch, 1, images);
+    const std::vector<float> expected = run(compile(weights, {.backend = Backend::reference}), batch, 1, images);
+    EXPECT_LT(relative_difference(found, expected), 1e-4) << "round " << round;
+  }
+}
+
+TEST(Session, TheSameRunTwiceIsEqualToTheBit) {
+  const Plan plan = compile(network(small, tiny));
+  const std::vector<float> images = synthetic_input(2 * 3 * 33 * 33);
+  EXPECT_EQ(run(plan, 2, 1, images), run(plan, 2, 1, images));
+}
+
+TEST(Session, ThreadsAndBatchChangeNothingThatMatters) {
+  const Plan plan = compile(network(small, tiny));
+  const std::vector<float> images = synthetic_input(4 * 3 * 33 * 33);
+  const std::vector<float> whole = run(plan, 4, 1, images);
+  EXPECT_LT(relative_difference(run(plan, 4, 2, images), whole), 1e-5);
+  std::vector<float> single;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::vector<float> one = run(plan, 1, 1, std::span(images).subspan(i * 3 * 33 * 33, 3 * 33 * 33));
+    single.insert(single.end(), one.begin(), one.end());
+  }
+  EXPECT_LT(relative_difference(single, whole), 1e-5);
+}
+
+// A primitive used in another thread than the one that made it once crashed: its scratchpad belonged to the maker.
+TEST(Session, ManyThreadsShareOnePlanAndSessionsMoveBetweenThreads) {
+  const Plan plan = compile(network(small, tiny));
+  const std::vector<float> images = synthetic_input(3 * 33 * 33);
+  const std::vector<float> expected = run(plan, 1, 1, images);
+  std::vector<Session> sessions;
+  for (int i = 0; i < 8; ++i) sessions.emplace_back(plan, SessionOptions{.batch = 1, .threads = 1});
+  std::vector<int> wrong(8, 0);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < 8; ++i)
+    threads.emplace_back([&, i, session = std::move(sessions[i])]() mutable {
+      std::vector<float> logits(5);
+      for (int round = 0; round < 50; ++round) {
+        session.run(images, logits);
+        wrong[i] += logits != expected;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, std::vector<int>(8, 0));
+}
+
+TEST(Session, OutlivesThePlanItWasOpenedOn) {
+  const std::vector<float> images = synthetic_input(3 * 33 * 33);
+  std::vector<float> logits(5), expected(5);
+  auto plan = std::make_unique<Plan>(compile(network(small, tiny)));
+  Session session(*plan);
+  session.run(images, expected);
+  plan.reset();
+  session.run(images, logits);
+  EXPECT_EQ(logits, expected);
+}
+
+TEST(Session, SpansOfAnotherSizeAreRefused) {
+  const Plan plan = compile(network(small, tiny));
+  Session session(plan, {.batch = 2, .threads = 1});
+  std::vector<float> images(2 * 3 * 33 * 33), logits(10);
+  EXPECT_REGNET_ERROR(session.run(std::span(images).first(5), logits), Code::invalid_argument, "found 5");
+  EXPECT_REGNET_ERROR(session.run(images, std::span(logits).first(5)), Code::invalid_argument, "2 x 5 logits, found 5");
+  EXPECT_REGNET_ERROR(Session(plan, {.batch = 0}), Code::invalid_argument, "batch");
+  EXPECT_REGNET_ERROR(Session(plan, {.batch = 1, .threads = -1}), Code::invalid_argument, "threads");
+}
+
+// Input, two neighbouring activations and the shortcut: what must be alive at once, and little more.
+TEST(Session, TheArenaHoldsOnlyWhatIsAliveAtOnce) {
+  const Plan plan = compile(network(small, {.resolution = 64, .classes = 5}));
+  const Session session(plan, {.batch = 1, .threads = 1});
+  const std::size_t stem = 32 * 32 * 32 * sizeof(float), widest = 16 * 32 * 32 * sizeof(float), input = 3 * 64 * 64 * sizeof(float);
+  EXPECT_GE(session.arena_bytes(), stem + widest);
+  EXPECT_LE(session.arena_bytes(), stem + widest + input + 64 * 1024);
+}
+
+TEST(Compile, WeightsThatGiveNoFiniteLayerNameIt) {
+  const Graph graph = build(small, tiny);
+  for (const auto& [name, value] : {std::pair{"s2.b1.f.b_bn.running_var", -1.0f}, {"s2.b1.f.b.weight", std::numeric_limits<float>::infinity()},
+                                    {"s2.b1.f.b_bn.bias", std::numeric_limits<float>::quiet_NaN()}}) {
+    std::vector<std::vector<float>> values;
+    TensorMap tensors;
+    for (const Parameter& parameter : parameters(graph)) {
+      values.push_back(synthetic_values(parameter));
+      if (parameter.name == name) values.back()[3] = value;
+    }
+    std::size_t i = 0;
+    for (const Parameter& parameter : parameters(graph)) tensors.add(parameter.name, view_of(values[i++], parameter.shape));
+    EXPECT_REGNET_ERROR(compile(bind(graph, tensors)), Code::numeric, "layer s2.b1.f.b:");
+  }
+}
+
+TEST(Compile, NoLayerOfAZooLikeNetworkIsSlow) {
+  const Plan plan = compile(network({{1, 24, 24, 8}, {1, 56, 56, 8}, {1, 80, 80, 40}}, {.resolution = 64}));
+  for (const LayerReport& layer : plan.layers()) EXPECT_FALSE(layer.slow) << layer.name << ": " << layer.implementation;
+}
+
+}  // namespace
+}  // namespace regnet

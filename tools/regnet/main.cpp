@@ -1,0 +1,51 @@
+// regnet: the command. Parses, runs one subcommand, and turns every error into one line and an exit code.
+#include <exception>
+#include <iostream>
+#include <vector>
+
+#include <regnet/base/error.hpp>
+#include <regnet/base/threads.hpp>
+#include <regnet/image/decode.hpp>
+#include <regnet/plan/plan.hpp>
+#include <regnet/version.hpp>
+
+#include "commands.hpp"
+
+namespace {
+
+std::string version_text() {
+  const regnet::ThreadCount threads = regnet::default_threads();
+  return regnet::text("regnet ", regnet::version(), " (", regnet::commit(), ")\n", regnet::engine_description(), "\n", regnet::decoder_versions(), "\n",
+                      threads.count, " threads (", threads.source, ")");
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);  // --help, --version
+  std::string message = error.what();
+  for (char& c : message)
+    if (c == '\n') c = ' ';
+  std::cerr << "regnet: " << message << " (regnet --help shows the usage)\n";
+  return exit_bad_input;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"RegNetX on CPUs: from design numbers to logits to a measured accuracy"};
+  app.name("regnet");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", version_text);
+  const std::vector<Command> commands{add_info(app), add_inspect(app), add_predict(app), add_preprocess(app), add_eval(app)};
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error);
+  }
+  try {
+    for (const Command& command : commands)
+      if (command.app->parsed()) return command.run();
+  } catch (const std::exception& error) {
+    std::cerr << "regnet: " << error.what() << '\n';
+  }
+  return exit_bad_input;
+}

@@ -1,0 +1,92 @@
+#include "model_choice.hpp"
+
+#include <array>
+#include <iostream>
+#include <span>
+
+#include <regnet/base/mapped_file.hpp>
+#include <regnet/weights/open.hpp>
+#include <regnet/weights/safetensors.hpp>
+
+#include "sha256.hpp"
+
+extern "C" const std::byte regnet_demo_weights[];
+extern "C" const std::byte regnet_demo_weights_end[];
+
+namespace {
+
+std::span<const std::byte> demo_bytes() { return {regnet_demo_weights, regnet_demo_weights_end}; }
+
+std::optional<std::array<float, 3>> triple(const char* option, const std::vector<float>& values) {
+  if (values.empty()) return {};
+  if (values.size() != 3) regnet::fail(regnet::Code::invalid_argument, option, ": expected 3 numbers (red, green, blue), found ", values.size());
+  return std::array{values[0], values[1], values[2]};
+}
+
+}  // namespace
+
+void RecipeChoice::add_options(CLI::App& app) {
+  std::string names;
+  for (const regnet::Recipe& preset : regnet::presets()) names += (names.empty() ? "" : ", ") + preset.name;
+  app.add_option("--preset", x_preset, "Preprocessing: " + names);
+  app.add_option("--resize", x_resize, "Short side after resizing, in pixels")->check(CLI::PositiveNumber);
+  app.add_option("--crop", x_crop, "Side of the centre crop, in pixels")->check(CLI::PositiveNumber);
+  app.add_option("--interpolation", x_interpolation, "opencv-bilinear-u8, opencv-bilinear-f32, pillow-bilinear or pillow-bicubic");
+  app.add_option("--crop-offset", x_crop_offset, "half-even or ceil");
+  app.add_option("--channels", x_channels, "rgb or bgr");
+  app.add_option("--mean", x_mean, "Mean of red, green, blue, in the preset's value range")->delimiter(',');
+  app.add_option("--std", x_std, "Standard deviation of red, green, blue")->delimiter(',');
+}
+
+regnet::RecipeOverrides RecipeChoice::overrides() const {
+  regnet::RecipeOverrides overrides;
+  if (x_resize > 0) overrides.resize = x_resize;
+  if (x_crop > 0) overrides.crop = x_crop;
+  if (!x_interpolation.empty()) overrides.interpolation = regnet::parse_interpolation(x_interpolation);
+  if (!x_crop_offset.empty()) overrides.crop_offset = regnet::parse_crop_offset(x_crop_offset);
+  if (!x_channels.empty()) overrides.channels = regnet::parse_channel_order(x_channels);
+  overrides.mean = triple("--mean", x_mean);
+  overrides.std = triple("--std", x_std);
+  return overrides;
+}
+
+void ModelChoice::add_options(CLI::App& app) {
+  app.add_option("--weights", x_weights, "Checkpoint of pycls, mmcls, timm, torchvision or transformers; without it the built-in demo network is used");
+  app.add_option("--model", x_model, "The network that the weights must be; without it, it is recognised from their shapes");
+  app.add_option("--weights-key", x_weights_key, "Entry of a PyTorch file, such as model_state or ema_state");
+  app.add_option("--backend", x_backend, "onednn, or reference (double precision, slow)")->check(CLI::IsMember({"onednn", "reference"}))->capture_default_str();
+  x_recipe.add_options(app);
+}
+
+regnet::Model ModelChoice::load(bool quiet, const regnet::SessionOptions& expected) const {
+  regnet::LoadOptions options{x_model, x_weights_key, x_recipe.preset(), x_recipe.overrides(), {}};
+  options.compile = {x_backend == "reference" ? regnet::Backend::reference : regnet::Backend::onednn, expected};
+  regnet::Model model = is_demo() ? regnet::load_model(regnet::read_safetensors(demo_bytes(), nullptr), "built-in demo", options)
+                                  : regnet::load_model(std::filesystem::path(x_weights), options);
+  for (const regnet::LayerReport& layer : model.plan.layers())
+    if (layer.slow) std::cerr << "regnet: warning: layer " << layer.name << " runs the slow implementation " << layer.implementation << '\n';
+  if (quiet) return model;
+  if (is_demo()) std::cerr << "no --weights: using the built-in demo network, trained on Fashion-MNIST\n";
+  std::cerr << "network: " << model.name << ", " << model.plan.classes() << " classes, " << name_of(model.naming) << " names in " << name_of(model.container);
+  if (!model.weights_key.empty()) std::cerr << ", weights from " << model.weights_key;
+  std::cerr << "\npreprocessing: " << model.recipe.name << " (" << model.recipe_source << "): resize " << model.recipe.resize << ", crop " << model.recipe.crop << ", "
+            << name_of(model.recipe.interpolation) << ", " << name_of(model.recipe.channels) << '\n';
+  return model;
+}
+
+std::string ModelChoice::weights_sha256() const {
+  return is_demo() ? sha256(demo_bytes()) : sha256(regnet::MappedFile(x_weights).bytes());
+}
+
+std::filesystem::path demo_images() {
+  const std::filesystem::path installed = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "share/regnet/demo/images";
+  for (const std::filesystem::path& candidate : {installed, std::filesystem::path(REGNET_DEMO_IMAGES)})
+    if (std::filesystem::is_directory(candidate)) return candidate;
+  regnet::fail(regnet::Code::not_found, "the demo's images are neither in ", installed.string(), " nor in ", REGNET_DEMO_IMAGES, "; name a data set with --data");
+}
+
+nlohmann::ordered_json recipe_json(const regnet::Recipe& recipe, const std::string& source) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::parse(regnet::to_json(recipe));
+  json["source"] = source;
+  return json;
+}

@@ -1,0 +1,43 @@
+// The options that choose a network and its preprocessing, shared by predict and eval, and the built-in demo that stands in when there are none.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <regnet/model.hpp>
+
+class RecipeChoice {
+ public:
+  void add_options(CLI::App& app);
+  // Throws regnet::Error for a value that is none.
+  [[nodiscard]] std::string preset() const { return x_preset; }
+  [[nodiscard]] regnet::RecipeOverrides overrides() const;
+
+ private:
+  std::string x_preset, x_interpolation, x_crop_offset, x_channels;
+  int x_resize = 0, x_crop = 0;
+  std::vector<float> x_mean, x_std;
+};
+
+class ModelChoice {
+ public:
+  void add_options(CLI::App& app);
+  [[nodiscard]] bool is_demo() const { return x_weights.empty(); }
+  // Loads the chosen file or the demo, and says on stderr, unless quiet, which network and preprocessing it is and why.
+  [[nodiscard]] regnet::Model load(bool quiet, const regnet::SessionOptions& expected) const;
+  // For the provenance of results.
+  [[nodiscard]] std::string weights_name() const { return is_demo() ? "built-in demo" : x_weights; }
+  [[nodiscard]] std::string weights_sha256() const;
+
+ private:
+  std::string x_weights, x_model, x_weights_key, x_backend = "onednn";
+  RecipeChoice x_recipe;
+};
+
+// The demo's test images: beside an installed command, else in the source tree. Throws regnet::Error not_found.
+std::filesystem::path demo_images();
+
+nlohmann::ordered_json recipe_json(const regnet::Recipe& recipe, const std::string& source);

@@ -1,0 +1,9 @@
+// SHA-256 of a file's bytes, which is what framework authors put into the names of published checkpoints.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+// Returns 64 hexadecimal digits. FIPS 180-4.
+std::string sha256(std::span<const std::byte> bytes);
