@@ -1,5 +1,6 @@
 #include "model_choice.hpp"
 
+#include <algorithm>
 #include <array>
 #include <iostream>
 #include <span>
@@ -80,8 +81,9 @@ std::string ModelChoice::weights_sha256() const {
 
 std::filesystem::path demo_images() {
   const std::filesystem::path installed = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "share/regnet/demo/images";
+  const auto by_length = [](const std::filesystem::path& a, const std::filesystem::path& b) { return a.native().size() < b.native().size(); };
   for (const std::filesystem::path& candidate : {installed, std::filesystem::path(REGNET_DEMO_IMAGES)})
-    if (std::filesystem::is_directory(candidate)) return candidate;
+    if (std::filesystem::is_directory(candidate)) return std::min(candidate, candidate.lexically_proximate(std::filesystem::current_path()), by_length);
   regnet::fail(regnet::Code::not_found, "the demo's images are neither in ", installed.string(), " nor in ", REGNET_DEMO_IMAGES, "; name a data set with --data");
 }
 
