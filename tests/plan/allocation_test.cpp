@@ -31,6 +31,8 @@ void count_and_free(void* pointer) {
 
 }  // namespace
 
+// Not counted, but replaced too, so that memory from malloc goes to free.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return std::malloc(bytes ? bytes : 1); }
 void* operator new(std::size_t bytes) { return count_and_allocate(bytes); }
 void* operator new[](std::size_t bytes) { return count_and_allocate(bytes); }
 void operator delete(void* pointer) noexcept { count_and_free(pointer); }
