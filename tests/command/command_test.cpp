@@ -207,6 +207,20 @@ TEST(Preprocess, NothingIsWrittenWhenAnImageIsBroken) {
   expect_refused("preprocess --dump '" + out + "' '" + demo_image + "'", "--preset");
 }
 
+// Eight files that show the same scene in the eight orientations of EXIF: by default their stored pixels count, as in the published numbers.
+TEST(Preprocess, ExifIsIgnoredUnlessApplied) {
+  const TemporaryFolder folder;
+  const auto dump = [&](int orientation, const std::string& options) {
+    const std::string out = (folder.path() / "out.npy").string();
+    const Result result = regnet("preprocess --preset torchvision-v1 " + options + " --dump '" + out + "' '" + tests + "/golden/images/exif-" + std::to_string(orientation) + ".jpg'");
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return read(out);
+  };
+  EXPECT_EQ(dump(3, ""), dump(3, "--exif ignore"));
+  EXPECT_NE(dump(3, ""), dump(3, "--exif apply"));
+  EXPECT_EQ(dump(1, ""), dump(1, "--exif apply"));
+}
+
 // A labelled folder of demo images, ten of each of two classes.
 void fill(const TemporaryFolder& folder) {
   for (const char* label : {"1", "9"}) {

@@ -19,7 +19,7 @@ struct EvalOptions {
   ModelChoice model;
   std::string data, labels, output = "text";
   int limit = 0;
-  bool quiet = false, exif_apply = false;
+  bool quiet = false;
   regnet::EvaluateOptions evaluate;
 };
 
@@ -36,7 +36,7 @@ Json provenance(const EvalOptions& options, const regnet::Model& model, const st
   return {{"weights", options.model.weights_name()}, {"weights_sha256", options.model.weights_sha256()}, {"weights_key", model.weights_key}, {"model", model.name},
           {"naming", name_of(model.naming)}, {"container", name_of(model.container)}, {"data", data}, {"labelling", dataset.labelling}, {"ignored_files", dataset.ignored},
           {"dtype", "f32"}, {"backend", name_of(model.plan.backend())}, {"batch", options.evaluate.batch}, {"threads", threads.count}, {"threads_from", threads.source},
-          {"engine", regnet::engine_description()}, {"decoders", regnet::decoder_versions()}, {"exif", options.exif_apply ? "apply" : "ignore"},
+          {"engine", regnet::engine_description()}, {"decoders", regnet::decoder_versions()}, {"exif", options.model.exif() == regnet::Exif::apply ? "apply" : "ignore"},
           {"version", regnet::version()}, {"commit", regnet::commit()}};
 }
 
@@ -63,7 +63,7 @@ void print_text(const regnet::Report& report) {
 int run(EvalOptions& options) {
   const regnet::ThreadCount threads = options.evaluate.threads > 0 ? regnet::ThreadCount{options.evaluate.threads, "--threads"} : regnet::default_threads();
   options.evaluate.threads = threads.count;
-  options.evaluate.exif = options.exif_apply ? regnet::Exif::apply : regnet::Exif::ignore;
+  options.evaluate.exif = options.model.exif();
   if (options.data.empty() && !options.model.is_demo()) regnet::fail(regnet::Code::invalid_argument, "eval: --weights without --data: name the folder of images");
   const regnet::Model model = options.model.load(options.quiet, {.batch = options.evaluate.batch, .threads = 1});
   const std::string data = options.data.empty() ? demo_images().string() : options.data;
@@ -106,7 +106,6 @@ Command add_eval(CLI::App& regnet) {
   app->add_option("--threads", options->evaluate.threads, "Threads, each decoding and classifying batches; by default as many as this process may use")->check(CLI::PositiveNumber);
   app->add_option("--limit", options->limit, "Use only the first images of the list")->check(CLI::PositiveNumber);
   app->add_flag("--skip-errors", options->evaluate.skip_errors, "Leave images that cannot be read out of the count instead of counting them as wrong");
-  app->add_flag("--exif-apply", options->exif_apply, "Turn images as their EXIF orientation says; published numbers ignore it");
   app->add_flag("-q,--quiet", options->quiet, "No progress and no notes");
   app->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
   return {app, [options] { return run(*options); }};

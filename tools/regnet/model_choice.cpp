@@ -37,6 +37,7 @@ void RecipeChoice::add_options(CLI::App& app) {
   app.add_option("--channels", x_channels, "rgb or bgr");
   app.add_option("--mean", x_mean, "Mean of red, green, blue, in the preset's value range")->delimiter(',');
   app.add_option("--std", x_std, "Standard deviation of red, green, blue")->delimiter(',');
+  app.add_option("--exif", x_exif, "ignore the orientation in a file, as the published numbers do, or apply it")->check(CLI::IsMember({"ignore", "apply"}))->capture_default_str();
 }
 
 regnet::RecipeOverrides RecipeChoice::overrides() const {

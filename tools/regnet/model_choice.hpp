@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <regnet/image/decode.hpp>
 #include <regnet/model.hpp>
 
 class RecipeChoice {
@@ -15,9 +16,10 @@ class RecipeChoice {
   // Throws regnet::Error for a value that is none.
   [[nodiscard]] std::string preset() const { return x_preset; }
   [[nodiscard]] regnet::RecipeOverrides overrides() const;
+  [[nodiscard]] regnet::Exif exif() const { return x_exif == "apply" ? regnet::Exif::apply : regnet::Exif::ignore; }
 
  private:
-  std::string x_preset, x_interpolation, x_crop_offset, x_channels;
+  std::string x_preset, x_interpolation, x_crop_offset, x_channels, x_exif = "ignore";
   int x_resize = 0, x_crop = 0;
   std::vector<float> x_mean, x_std;
 };
@@ -28,6 +30,7 @@ class ModelChoice {
   [[nodiscard]] bool is_demo() const { return x_weights.empty(); }
   // Loads the chosen file or the demo, and says on stderr, unless quiet, which network and preprocessing it is and why.
   [[nodiscard]] regnet::Model load(bool quiet, const regnet::SessionOptions& expected) const;
+  [[nodiscard]] regnet::Exif exif() const { return x_recipe.exif(); }
   // For the provenance of results.
   [[nodiscard]] std::string weights_name() const { return is_demo() ? "built-in demo" : x_weights; }
   [[nodiscard]] std::string weights_sha256() const;

@@ -19,7 +19,7 @@ struct PredictOptions {
   std::vector<std::string> images;
   std::string logits, output = "text";
   int top = 5, threads = 0;
-  bool quiet = false, exif_apply = false;
+  bool quiet = false;
 };
 
 // One input of the network: an image file, or a row of a .npy file.
@@ -37,7 +37,7 @@ class Predictor {
 
   void add_image(const std::string& path) {
     try {
-      regnet::preprocess(regnet::load_image(path, x_options.exif_apply ? regnet::Exif::apply : regnet::Exif::ignore), x_model.recipe, x_input);
+      regnet::preprocess(regnet::load_image(path, x_options.model.exif()), x_model.recipe, x_input);
     } catch (const regnet::Error& error) {
       results.push_back({path, {}, error.what()});
       std::cerr << "regnet: " << error.what() << '\n';
@@ -142,7 +142,6 @@ Command add_predict(CLI::App& regnet) {
   app->add_option("--top", options->top, "Classes per image")->check(CLI::PositiveNumber)->capture_default_str();
   app->add_option("--logits", options->logits, "Write the logits of all images as a .npy file, float32 [images, classes]");
   app->add_option("--threads", options->threads, "Threads; by default as many as this process may use")->check(CLI::PositiveNumber);
-  app->add_flag("--exif-apply", options->exif_apply, "Turn images as their EXIF orientation says");
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
   app->add_option("-o,--output", options->output, "text, json or csv")->check(CLI::IsMember({"text", "json", "csv"}))->capture_default_str();
   return {app, [options] { return run(*options); }};

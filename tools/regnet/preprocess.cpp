@@ -14,7 +14,6 @@ struct PreprocessOptions {
   std::vector<std::string> images;
   std::string dump;
   RecipeChoice recipe;
-  bool exif_apply = false;
 };
 
 int run(const PreprocessOptions& options) {
@@ -24,7 +23,7 @@ int run(const PreprocessOptions& options) {
   const auto side = static_cast<std::size_t>(recipe.crop), size = 3 * side * side;
   std::vector<float> values(images.size() * size);
   for (std::size_t i = 0; i < images.size(); ++i)
-    regnet::preprocess(regnet::load_image(images[i], options.exif_apply ? regnet::Exif::apply : regnet::Exif::ignore), recipe, std::span(values).subspan(i * size, size));
+    regnet::preprocess(regnet::load_image(images[i], options.recipe.exif()), recipe, std::span(values).subspan(i * size, size));
   write_npy(options.dump, {static_cast<std::int64_t>(images.size()), 3, recipe.crop, recipe.crop}, values);
   std::cerr << images.size() << " images as float32 [" << images.size() << ", 3, " << side << ", " << side << "] in " << options.dump << ", preset " << recipe.name << '\n';
   return exit_done;
@@ -38,6 +37,5 @@ Command add_preprocess(CLI::App& regnet) {
   app->add_option("image", options->images, "Images, folders, or - for a list of paths on stdin")->required();
   app->add_option("--dump", options->dump, "The .npy file to write, float32 [images, 3, h, w]")->required();
   options->recipe.add_options(*app);
-  app->add_flag("--exif-apply", options->exif_apply, "Turn images as their EXIF orientation says");
   return {app, [options] { return run(*options); }};
 }
