@@ -74,7 +74,7 @@ class Evaluation {
     for (std::size_t i = 0; i < count; ++i) {
       const std::span<float> dst = input.subspan(i * image_size, image_size);
       try {
-        preprocess(load_image(x_samples[first + i].path, x_options.exif), x_recipe, dst);
+        preprocess_file(x_samples[first + i].path, x_recipe, x_options.exif, dst);
       } catch (const Error& error) {
         x_report.answers[first + i].error = error.what();
         std::fill(dst.begin(), dst.end(), 0.0f);

@@ -86,4 +86,13 @@ void preprocess(const Image& image, const Recipe& recipe, std::span<float> dst) 
   to_planes(resize_levels(image, recipe, size, window).rgb, recipe, dst, [&](std::uint8_t level, std::size_t colour) { return table[colour][level]; });
 }
 
+void preprocess_file(const std::filesystem::path& path, const Recipe& recipe, Exif exif, std::span<float> dst) {
+  const Image image = load_image(path, exif);
+  try {
+    preprocess(image, recipe, dst);
+  } catch (const Error& error) {
+    fail(error.code(), path.string(), ": ", error.what());
+  }
+}
+
 }  // namespace regnet

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <nlohmann/json.hpp>
@@ -97,6 +98,20 @@ TEST(Command, BadUsageIsOneLineAndExitCode2) {
   expect_refused("info regnetx_401mf", "near names: regnetx_400mf");
   expect_refused("info w0=24,wa=1,wm=1,d=3,g=8", "wm > 1, found 1");
   expect_refused("info regnetx_400mf --resolution 0", "resolution");
+}
+
+TEST(Command, ResultsThatCannotBeWrittenAreAnError) {
+  const Result result = regnet("info --all >/dev/full");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(result.err.find("stdout"), std::string::npos) << result.err;
+}
+
+TEST(Command, APipeInThePlaceOfAFileIsRefusedAtOnce) {
+  const TemporaryFolder folder;
+  const std::string pipe = (folder.path() / "pipe").string();
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  expect_refused("inspect '" + pipe + "'", "regular file");
+  expect_refused("predict -q '" + pipe + "'", "regular file");
 }
 
 TEST(Command, VersionNamesEverythingAResultDependsOn) {

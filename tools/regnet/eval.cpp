@@ -103,8 +103,8 @@ Command add_eval(CLI::App& regnet) {
   app->add_option("--data", options->data, "Folder of class folders (WordNet ids, numbers, or names), or of images with --labels; without it the demo's 1,000 images");
   app->add_option("--labels", options->labels, "Labels of a flat folder: lines 'name label', the label a number or a WordNet id");
   app->add_option("--batch", options->evaluate.batch, "Images per run of one thread")->check(CLI::Range(1, 4096))->capture_default_str();
-  app->add_option("--threads", options->evaluate.threads, "Threads, each decoding and classifying batches; by default as many as this process may use")->check(CLI::PositiveNumber);
-  app->add_option("--limit", options->limit, "Use only the first images of the list")->check(CLI::PositiveNumber);
+  app->add_option("--threads", options->evaluate.threads, "Threads, each decoding and classifying batches; by default as many as this process may use")->check(CLI::Range(1, 4096));
+  app->add_option("--limit", options->limit, "Use only the first images of the list")->check(CLI::Range(1, 1'000'000));
   app->add_flag("--skip-errors", options->evaluate.skip_errors, "Leave images that cannot be read out of the count instead of counting them as wrong");
   app->add_flag("-q,--quiet", options->quiet, "No progress and no notes");
   app->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();

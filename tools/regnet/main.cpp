@@ -42,8 +42,12 @@ int main(int argc, char** argv) {
     return usage_error(app, error);
   }
   try {
-    for (const Command& command : commands)
-      if (command.app->parsed()) return command.run();
+    for (const Command& command : commands) {
+      if (!command.app->parsed()) continue;
+      const int exit_code = command.run();
+      if (!std::cout.flush()) regnet::fail(regnet::Code::io, "stdout: cannot write the results");
+      return exit_code;
+    }
   } catch (const std::exception& error) {
     std::cerr << "regnet: " << error.what() << '\n';
   }

@@ -30,8 +30,8 @@ void RecipeChoice::add_options(CLI::App& app) {
   std::string names;
   for (const regnet::Recipe& preset : regnet::presets()) names += (names.empty() ? "" : ", ") + preset.name;
   app.add_option("--preset", x_preset, "Preprocessing: " + names);
-  app.add_option("--resize", x_resize, "Short side after resizing, in pixels")->check(CLI::PositiveNumber);
-  app.add_option("--crop", x_crop, "Side of the centre crop, in pixels")->check(CLI::PositiveNumber);
+  app.add_option("--resize", x_resize, "Short side after resizing, in pixels")->check(CLI::Range(1, 1'000'000));
+  app.add_option("--crop", x_crop, "Side of the centre crop, in pixels")->check(CLI::Range(1, 1'000'000));
   app.add_option("--interpolation", x_interpolation, "opencv-bilinear-u8, opencv-bilinear-f32, pillow-bilinear or pillow-bicubic");
   app.add_option("--crop-offset", x_crop_offset, "half-even or ceil");
   app.add_option("--channels", x_channels, "rgb or bgr");

@@ -2,7 +2,6 @@
 #include <iomanip>
 #include <iostream>
 
-#include <regnet/image/decode.hpp>
 #include <regnet/image/preprocess.hpp>
 
 #include "commands.hpp"
@@ -37,7 +36,7 @@ class Predictor {
 
   void add_image(const std::string& path) {
     try {
-      regnet::preprocess(regnet::load_image(path, x_options.model.exif()), x_model.recipe, x_input);
+      regnet::preprocess_file(path, x_model.recipe, x_options.model.exif(), x_input);
     } catch (const regnet::Error& error) {
       results.push_back({path, {}, error.what()});
       std::cerr << "regnet: " << error.what() << '\n';
@@ -139,9 +138,9 @@ Command add_predict(CLI::App& regnet) {
   auto options = std::make_shared<PredictOptions>();
   app->add_option("image", options->images, "Images, folders, .npy files of float32 [n, 3, h, w] that are already preprocessed, or - for a list of paths on stdin")->required();
   options->model.add_options(*app);
-  app->add_option("--top", options->top, "Classes per image")->check(CLI::PositiveNumber)->capture_default_str();
+  app->add_option("--top", options->top, "Classes per image")->check(CLI::Range(1, 1'000'000))->capture_default_str();
   app->add_option("--logits", options->logits, "Write the logits of all images as a .npy file, float32 [images, classes]");
-  app->add_option("--threads", options->threads, "Threads; by default as many as this process may use")->check(CLI::PositiveNumber);
+  app->add_option("--threads", options->threads, "Threads; by default as many as this process may use")->check(CLI::Range(1, 4096));
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
   app->add_option("-o,--output", options->output, "text, json or csv")->check(CLI::IsMember({"text", "json", "csv"}))->capture_default_str();
   return {app, [options] { return run(*options); }};

@@ -1,6 +1,5 @@
 #include <iostream>
 
-#include <regnet/image/decode.hpp>
 #include <regnet/image/preprocess.hpp>
 
 #include "commands.hpp"
@@ -23,7 +22,7 @@ int run(const PreprocessOptions& options) {
   const auto side = static_cast<std::size_t>(recipe.crop), size = 3 * side * side;
   std::vector<float> values(images.size() * size);
   for (std::size_t i = 0; i < images.size(); ++i)
-    regnet::preprocess(regnet::load_image(images[i], options.recipe.exif()), recipe, std::span(values).subspan(i * size, size));
+    regnet::preprocess_file(images[i], recipe, options.recipe.exif(), std::span(values).subspan(i * size, size));
   write_npy(options.dump, {static_cast<std::int64_t>(images.size()), 3, recipe.crop, recipe.crop}, values);
   std::cerr << images.size() << " images as float32 [" << images.size() << ", 3, " << side << ", " << side << "] in " << options.dump << ", preset " << recipe.name << '\n';
   return exit_done;

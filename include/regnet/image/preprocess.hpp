@@ -1,8 +1,10 @@
-// preprocess: an Image and a Recipe in, the network's input out.
+// preprocess: an Image, or an image file, and a Recipe in, the network's input out.
 #pragma once
 
+#include <filesystem>
 #include <span>
 
+#include <regnet/image/decode.hpp>
 #include <regnet/image/image.hpp>
 #include <regnet/image/recipe.hpp>
 
@@ -12,5 +14,8 @@ namespace regnet {
 // Throws invalid_argument when dst has another size, the recipe breaks validate or the image has no pixels; unsupported when the image is so
 // elongated that its resized long side would pass 2^30 pixels. Called from many threads at once.
 void preprocess(const Image& image, const Recipe& recipe, std::span<float> dst);
+
+// The same for a file. Throws as load_image does too, always with the path in front.
+void preprocess_file(const std::filesystem::path& path, const Recipe& recipe, Exif exif, std::span<float> dst);
 
 }  // namespace regnet
