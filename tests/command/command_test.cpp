@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -188,6 +189,54 @@ TEST(Predict, WeightsThatAreNoneAreRefused) {
   expect_refused("predict -q --model regnetx_400mf " + image, "expected regnetx_400mf");
   expect_refused("predict -q --preset nonsense " + image, "nonsense");
   expect_refused("predict -q --mean 1,2 " + image, "expected 3 numbers");
+}
+
+// A safetensors file, taken apart so that a test can damage its header in a meaningful way.
+struct Safetensors {
+  Json header;
+  std::string data;
+
+  explicit Safetensors(const std::string& path) {
+    const std::string bytes = read(path);
+    std::uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), sizeof(length));
+    header = Json::parse(bytes.substr(8, length));
+    data = bytes.substr(8 + length);
+  }
+  [[nodiscard]] std::string bytes() const {
+    const std::string text = header.dump();
+    const std::uint64_t length = text.size();
+    return std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + text + data;
+  }
+  void rename(const std::string& from, const std::string& to) {
+    header[to] = header.at(from);
+    header.erase(from);
+  }
+  // Takes a tensor out, and closes the hole it leaves.
+  void remove(const std::string& name) {
+    const std::uint64_t begin = header.at(name)["data_offsets"][0], end = header[name]["data_offsets"][1];
+    data.erase(begin, end - begin);
+    header.erase(name);
+    for (auto& [key, tensor] : header.items())
+      if (key != "__metadata__" && tensor["data_offsets"][0] >= end)
+        for (Json& offset : tensor["data_offsets"]) offset = offset.get<std::uint64_t>() - (end - begin);
+  }
+};
+
+TEST(Predict, OneTensorMissingRenamedOrReshapedIsOneClearLine) {
+  const TemporaryFolder folder;
+  const Safetensors sound(tests + "/golden/checkpoints/pycls.safetensors");
+  const auto refused = [&](const Safetensors& damaged, const std::string& part) {
+    expect_refused("predict -q --weights '" + folder.write("damaged.safetensors", damaged.bytes()) + "' --resize 32 --crop 32 '" + demo_image + "'", part);
+  };
+  Safetensors missing = sound, renamed = sound, reshaped = sound;
+  missing.remove("s2.b2.f.c_bn.running_mean");
+  refused(missing, "1 missing: s2.b2.f.c_bn.running_mean");
+  renamed.rename("s1.b1.f.b_bn.running_var", "s1.b1.f.b_bn.running_variance");
+  refused(renamed, "s1.b1.f.b_bn.running_variance");
+  reshaped.header["s2.b1.f.a.weight"]["shape"] = {8, 16, 1, 1};
+  ASSERT_NE(reshaped.header["s2.b1.f.a.weight"]["shape"], sound.header["s2.b1.f.a.weight"]["shape"]);
+  refused(reshaped, "s2.b1.f.a.weight: expected [16, 8, 1, 1], found [8, 16, 1, 1]");
 }
 
 TEST(Inspect, SaysWhatAFileHolds) {
