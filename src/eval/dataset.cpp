@@ -125,10 +125,16 @@ Dataset open_flat(const fs::path& path, const DatasetOptions& options) {
 
 std::vector<fs::path> images_in(const fs::path& folder, int& ignored) {
   std::vector<fs::path> images;
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
-    if (entry.is_directory()) continue;
-    if (!is_hidden(entry.path()) && is_image(entry.path())) images.push_back(entry.path());
-    else ++ignored;
+  try {
+    for (auto entry = fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink); entry != fs::end(entry); ++entry) {
+      const bool hidden = is_hidden(entry->path());
+      if (entry->is_directory() && !hidden) continue;
+      if (entry->is_directory()) entry.disable_recursion_pending();
+      if (!hidden && is_image(entry->path())) images.push_back(entry->path());
+      else ++ignored;
+    }
+  } catch (const fs::filesystem_error& error) {  // no permission, a link that leads to itself
+    fail(Code::io, folder.string(), ": ", error.code().message(), " below it");
   }
   std::sort(images.begin(), images.end());
   return images;
@@ -138,11 +144,13 @@ Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
   if (!fs::is_directory(path)) fail(fs::exists(path) ? Code::unsupported : Code::not_found, path.string(), ": expected a folder of images, found ", fs::exists(path) ? "a file" : "nothing");
   std::vector<std::string> folders;
   int images = 0, others = 0;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path, error)) {
     if (is_hidden(entry.path())) ++others;
-    else if (entry.is_directory()) folders.push_back(entry.path().filename().string());
+    else if (entry.is_directory(error)) folders.push_back(entry.path().filename().string());
     else ++(is_image(entry.path()) ? images : others);
   }
+  if (error) fail(Code::io, path.string(), ": ", error.message());
   std::sort(folders.begin(), folders.end());
   if (options.labels.empty() && images > 0)
     fail(Code::invalid_argument, path.string(), ": ", images, " images are not in class folders; name their labels with --labels FILE");

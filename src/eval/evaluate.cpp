@@ -29,9 +29,9 @@ class Evaluation {
 
   Report run(int workers) {
     const Clock::time_point start = Clock::now();
-    std::vector<std::thread> threads;
+    std::vector<std::jthread> threads;  // joined too when starting one of them fails
     for (int i = 0; i < workers; ++i) threads.emplace_back([this] { work_guarded(); });
-    for (std::thread& thread : threads) thread.join();
+    threads.clear();
     if (x_failure) std::rethrow_exception(x_failure);
     count();
     x_report.seconds = seconds_since(start);

@@ -317,14 +317,24 @@ class OnednnSession final : public SessionImpl {
   dnnl_memory_t x_input = nullptr, x_output = nullptr;
 };
 
+// Whatever oneDNN throws outside a layer (an engine, a stream, memory) becomes the library's one type.
+template <class Make>
+auto without_dnnl_errors(Make make) {
+  try {
+    return make();
+  } catch (const dnnl::error& error) {
+    fail(Code::unsupported, "oneDNN: ", error.what());
+  }
+}
+
 std::unique_ptr<SessionImpl> OnednnPlan::open(const SessionOptions& options) const {
-  return std::make_unique<OnednnSession>(*this, program(options), options);
+  return without_dnnl_errors([&] { return std::make_unique<OnednnSession>(*this, program(options), options); });
 }
 
 }  // namespace
 
 std::shared_ptr<const PlanImpl> make_onednn_plan(BoundWeights weights, const SessionOptions& expected) {
-  return std::make_shared<OnednnPlan>(std::move(weights), expected);
+  return without_dnnl_errors([&] { return std::make_shared<OnednnPlan>(std::move(weights), expected); });
 }
 
 }  // namespace regnet::detail

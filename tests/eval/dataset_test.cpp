@@ -64,10 +64,17 @@ TEST(Dataset, FoldersNamedAsTheClassesAreMatchedByName) {
 
 TEST(Dataset, HiddenAndForeignFilesAreIgnoredAndCounted) {
   const TemporaryFolder folder;
-  for (const char* file : {"0/a.jpg", "0/b.PNG", "0/c.jpeg", "0/deeper/d.jpg", "0/.DS_Store", "0/._a.jpg", "0/readme.txt", ".hidden", "notes.md"}) folder.write(file);
+  for (const char* file : {"0/a.jpg", "0/b.PNG", "0/c.jpeg", "0/deeper/d.jpg", "0/.DS_Store", "0/._a.jpg", "0/readme.txt", "0/.cache/thumbnail.jpg", ".hidden", "notes.md"}) folder.write(file);
   const Dataset dataset = open_dataset(folder.path(), {{}, 1, {}});
   EXPECT_EQ(dataset.samples.size(), 4u);
-  EXPECT_EQ(dataset.ignored, 5);
+  EXPECT_EQ(dataset.ignored, 6);  // the hidden folder is one
+}
+
+TEST(Dataset, ALinkThatLeadsToItselfIsAnErrorNotALoop) {
+  const TemporaryFolder folder;
+  folder.write("0/a.jpg");
+  std::filesystem::create_directory_symlink("..", folder.path() / "0/up");
+  EXPECT_REGNET_ERROR(open_dataset(folder.path(), {{}, 1, {}}), Code::io, (folder.path() / "0").string());
 }
 
 TEST(Dataset, ALabelBeyondTheNetworkNamesFileAndLabel) {
