@@ -33,7 +33,8 @@ void run(benchmark::State& state, const std::string& model, const nlohmann::json
   session.run(input, logits);
   if (!agrees(logits, golden)) return state.SkipWithError("logits differ from PyTorch's");
   for (auto _ : state) session.run(input, logits);
-  state.counters["GMAC/s"] = benchmark::Counter(static_cast<double>(regnet::complexity(graph).macs) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GMAC/s"] =
+      benchmark::Counter(static_cast<double>(regnet::complexity(graph).macs) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 }  // namespace
@@ -43,7 +44,12 @@ int main(int argc, char** argv) {
   const nlohmann::json golden = nlohmann::json::parse(file)["models"];
   for (const regnet::ZooEntry& entry : regnet::zoo) {
     const std::string name(entry.name);
-    benchmark::RegisterBenchmark(name.c_str(), run, name, golden[name])->ArgName("threads")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+    benchmark::RegisterBenchmark(name.c_str(), run, name, golden[name])
+        ->ArgName("threads")
+        ->Arg(1)
+        ->Arg(2)
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime();
   }
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

@@ -66,7 +66,8 @@ Recipe default_recipe(const Checkpoint& checkpoint, Naming naming, const std::st
     case Naming::pycls: return find_preset("pycls");
     case Naming::mmcls: return find_preset("mmcls");
     case Naming::torchvision: return find_preset(torchvision_preset(origin, source));
-    case Naming::timm: case Naming::transformers: break;
+    case Naming::timm:
+    case Naming::transformers: break;
   }
   return find_preset("timm");
 }
@@ -82,11 +83,19 @@ Model load_model(const Checkpoint& checkpoint, const std::string& origin, const 
     name = asked.name;
   }
   std::string source = "chosen";
-  const Recipe recipe = options.recipe.applied_to(options.preset.empty() ? default_recipe(checkpoint, canonical.naming, origin, source) : find_preset(options.preset));
+  const Recipe recipe =
+      options.recipe.applied_to(options.preset.empty() ? default_recipe(checkpoint, canonical.naming, origin, source) : find_preset(options.preset));
   std::vector<std::string> class_names = checkpoint.class_names;
   check_class_names(class_names, shape.classes);
   const NetworkOptions network{recipe.crop, shape.classes, shape.stem_width};
-  return {std::move(name), stages, canonical.naming, checkpoint.container, checkpoint.weights_key, recipe, source, std::move(class_names),
+  return {std::move(name),
+          stages,
+          canonical.naming,
+          checkpoint.container,
+          checkpoint.weights_key,
+          recipe,
+          source,
+          std::move(class_names),
           compile(bind(build(stages, network), canonical.tensors), options.compile)};
 }
 
@@ -108,7 +117,8 @@ std::vector<Prediction> predictions(const Model& model, std::span<const float> l
   std::vector<Prediction> result;
   for (const int index : best) {
     const float logit = logits[static_cast<std::size_t>(index)];
-    result.push_back({index, model.class_names.empty() ? "" : model.class_names[static_cast<std::size_t>(index)], logit, std::exp(logit - largest) / sum});
+    result.push_back(
+        {index, model.class_names.empty() ? "" : model.class_names[static_cast<std::size_t>(index)], logit, std::exp(logit - largest) / sum});
   }
   return result;
 }

@@ -17,15 +17,15 @@
 namespace regnet {
 
 struct LoadOptions {
-  std::string model;              // a name or design the weights must fit; empty: recognised from their shapes
-  std::string weights_key;        // entry of a torch file; empty: the usual one
-  std::string preset;             // empty: the file's own recipe, else the preset of the framework whose names it uses
-  RecipeOverrides recipe;         // fields of the recipe to change
+  std::string model;        // a name or design the weights must fit; empty: recognised from their shapes
+  std::string weights_key;  // entry of a torch file; empty: the usual one
+  std::string preset;       // empty: the file's own recipe, else the preset of the framework whose names it uses
+  RecipeOverrides recipe;   // fields of the recipe to change
   CompileOptions compile;
 };
 
 struct Model {
-  std::string name;        // zoo name, or the design as a string, or "RegNetX" with its stages
+  std::string name;  // zoo name, or the design as a string, or "RegNetX" with its stages
   std::vector<Stage> stages;
   Naming naming = Naming::pycls;
   Container container = Container::safetensors;
@@ -51,7 +51,7 @@ Recipe default_recipe(const Checkpoint& checkpoint, Naming naming, const std::st
 
 struct Prediction {
   int class_index = 0;
-  std::string name;        // empty when the class has none
+  std::string name;  // empty when the class has none
   float logit = 0;
   double probability = 0;  // softmax, in double
 };

@@ -117,7 +117,8 @@ Dataset open_flat(const fs::path& path, const DatasetOptions& options) {
     labels.erase(found);
   }
   if (!labels.empty())
-    fail(Code::mismatch, options.labels.string(), ": ", labels.size(), " of its images are not in ", path.string(), ", such as ", labels.begin()->first);
+    fail(Code::mismatch, options.labels.string(), ": ", labels.size(), " of its images are not in ", path.string(), ", such as ",
+         labels.begin()->first);
   return dataset;
 }
 
@@ -141,7 +142,9 @@ std::vector<fs::path> images_in(const fs::path& folder, int& ignored) {
 }
 
 Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
-  if (!fs::is_directory(path)) fail(fs::exists(path) ? Code::unsupported : Code::not_found, path.string(), ": expected a folder of images, found ", fs::exists(path) ? "a file" : "nothing");
+  if (!fs::is_directory(path))
+    fail(fs::exists(path) ? Code::unsupported : Code::not_found, path.string(), ": expected a folder of images, found ",
+         fs::exists(path) ? "a file" : "nothing");
   std::vector<std::string> folders;
   int images = 0, others = 0;
   std::error_code error;

@@ -136,7 +136,9 @@ Report evaluate(const Plan& plan, const Recipe& recipe, const Dataset& dataset, 
     fail(Code::invalid_argument, "evaluate: expected a positive batch and thread count, found ", options.batch, " and ", options.threads);
   if (dataset.samples.empty()) fail(Code::invalid_argument, "evaluate: expected images, found none");
   const Dims dims = plan.input_dims();
-  if (dims != Dims{3, recipe.crop, recipe.crop}) fail(Code::invalid_argument, "evaluate: the network takes ", to_string(dims), " values, but preset ", recipe.name, " makes ", recipe.crop, " x ", recipe.crop);
+  if (dims != Dims{3, recipe.crop, recipe.crop})
+    fail(Code::invalid_argument, "evaluate: the network takes ", to_string(dims), " values, but preset ", recipe.name, " makes ", recipe.crop, " x ",
+         recipe.crop);
   const auto batch = static_cast<std::size_t>(options.batch);
   const std::size_t batches = (dataset.samples.size() + batch - 1) / batch;
   const int threads = options.threads ? options.threads : default_threads().count;

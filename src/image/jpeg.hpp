@@ -130,7 +130,8 @@ class JpegDecoder {
     const int code = x_report.base.msg_code;
     if (code != JERR_BAD_PROGRESSION) x_report.base.format_message(reinterpret_cast<j_common_ptr>(&x_decoder), message.data());
     if (code == JERR_BAD_PROGRESSION) fail(Code::bad_format, "JPEG: the scans of a progressive image do not belong together, or are too many");
-    if (code == JERR_OUT_OF_MEMORY) fail(Code::unsupported, "JPEG: not enough memory for ", x_decoder.image_width, " x ", x_decoder.image_height, " pixels");
+    if (code == JERR_OUT_OF_MEMORY)
+      fail(Code::unsupported, "JPEG: not enough memory for ", x_decoder.image_width, " x ", x_decoder.image_height, " pixels");
     const bool unsupported = code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION || code == JERR_ARITH_NOTIMPL || code == JERR_NOT_COMPILED ||
                              code == JERR_CONVERSION_NOTIMPL || code == JERR_COMPONENT_COUNT || code == JERR_FRACT_SAMPLE_NOTIMPL;
     fail(unsupported ? Code::unsupported : Code::bad_format, "JPEG: ", message.data());
@@ -144,7 +145,8 @@ class JpegDecoder {
     std::uint64_t blocks = 0;
     for (int i = 0; i < components; ++i) blocks += std::uint64_t{x_decoder.comp_info[i].width_in_blocks} * x_decoder.comp_info[i].height_in_blocks;
     if (x_bytes.size() < blocks / 8)  // a Huffman code takes a bit, and each block of 8 x 8 samples has one at least
-      fail(Code::bad_format, "JPEG: truncated: ", x_bytes.size(), " bytes cannot hold ", x_decoder.image_width, " x ", x_decoder.image_height, " pixels");
+      fail(Code::bad_format, "JPEG: truncated: ", x_bytes.size(), " bytes cannot hold ", x_decoder.image_width, " x ", x_decoder.image_height,
+           " pixels");
   }
 
   void read_rows(std::uint8_t* rgb, std::uint8_t* ink_row) {

@@ -91,8 +91,9 @@ class PngDecoder {
 
   void read_header() {
     png_set_read_fn(x_png, this, on_read);
-    png_set_user_limits(x_png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);             // check_header has a limit of its own
-    png_set_keep_unknown_chunks(x_png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);  // texts and profiles are not used: neither unpack them nor fail because of them
+    png_set_user_limits(x_png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_header has a limit of its own
+    png_set_keep_unknown_chunks(x_png, PNG_HANDLE_CHUNK_NEVER, nullptr,
+                                -1);  // texts and profiles are not used: neither unpack them nor fail because of them
     png_read_info(x_png, x_info);
     x_width = png_get_image_width(x_png, x_info);
     x_height = png_get_image_height(x_png, x_info);

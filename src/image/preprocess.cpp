@@ -70,7 +70,8 @@ Image resize_levels(const Image& image, const Recipe& recipe, const Size& size, 
 void preprocess(const Image& image, const Recipe& recipe, std::span<float> dst) {
   validate(recipe);
   const auto crop = static_cast<std::size_t>(recipe.crop);
-  if (dst.size() != 3 * crop * crop) fail(Code::invalid_argument, "preprocess: expected room for 3 x ", crop, " x ", crop, " floats, found ", dst.size());
+  if (dst.size() != 3 * crop * crop)
+    fail(Code::invalid_argument, "preprocess: expected room for 3 x ", crop, " x ", crop, " floats, found ", dst.size());
   const Size size = resized(image, recipe);
   const Window window{offset(size.width, recipe), offset(size.height, recipe), recipe.crop, recipe.crop};
   const float divisor = 255 / recipe.value_range;
@@ -83,7 +84,8 @@ void preprocess(const Image& image, const Recipe& recipe, std::span<float> dst) 
   std::array<std::array<float, 256>, 3> table{};
   for (std::size_t colour = 0; colour < 3; ++colour)
     for (std::size_t level = 0; level < 256; ++level) table[colour][level] = normalised(static_cast<float>(level) / divisor, recipe, colour);
-  to_planes(resize_levels(image, recipe, size, window).rgb, recipe, dst, [&](std::uint8_t level, std::size_t colour) { return table[colour][level]; });
+  to_planes(resize_levels(image, recipe, size, window).rgb, recipe, dst,
+            [&](std::uint8_t level, std::size_t colour) { return table[colour][level]; });
 }
 
 void preprocess_file(const std::filesystem::path& path, const Recipe& recipe, Exif exif, std::span<float> dst) {

@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int largest_side = 16384;           // keeps every later size product far from overflow
+constexpr int largest_side = 16384;            // keeps every later size product far from overflow
 constexpr std::size_t largest_json = 1 << 12;  // a recipe takes 300 bytes; the bound keeps hostile nesting shallow
 
 constexpr std::array<float, 3> imagenet_mean{0.485f, 0.456f, 0.406f};
@@ -110,7 +110,14 @@ std::span<const Recipe> presets() {
       // pycls/datasets/imagenet.py: float pixels, the offset rounded up.
       {"pycls", 256, 224, Interpolation::opencv_bilinear_f32, CropOffset::ceil, ChannelOrder::bgr, 1, imagenet_mean, imagenet_std},
       // mmcls configs/regnet: to_rgb=False, so blue comes first in the network although mean and std here are red first.
-      {"mmcls", 256, 224, Interpolation::opencv_bilinear_u8, CropOffset::half_even, ChannelOrder::bgr, 255, {123.675f, 116.28f, 103.53f},
+      {"mmcls",
+       256,
+       224,
+       Interpolation::opencv_bilinear_u8,
+       CropOffset::half_even,
+       ChannelOrder::bgr,
+       255,
+       {123.675f, 116.28f, 103.53f},
        {58.395f, 57.12f, 57.375f}},
       // torchvision models/regnet.py, IMAGENET1K_V1 and IMAGENET1K_V2.
       {"torchvision-v1", 256, 224, Interpolation::pillow_bilinear, CropOffset::half_even, ChannelOrder::rgb, 1, imagenet_mean, imagenet_std},
@@ -134,7 +141,8 @@ void validate(const Recipe& recipe) {
   check_side("resize", recipe.resize);
   check_side("crop", recipe.crop);
   if (recipe.crop > recipe.resize) fail(Code::invalid_argument, "crop: expected at most resize (", recipe.resize, "), found ", recipe.crop);
-  if (recipe.value_range != 1 && recipe.value_range != 255) fail(Code::invalid_argument, "value_range: expected 1 or 255, found ", recipe.value_range);
+  if (recipe.value_range != 1 && recipe.value_range != 255)
+    fail(Code::invalid_argument, "value_range: expected 1 or 255, found ", recipe.value_range);
   for (const float value : recipe.mean)
     if (!std::isfinite(value)) fail(Code::invalid_argument, "mean: expected finite numbers, found ", value);
   for (const float value : recipe.std)

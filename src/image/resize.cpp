@@ -21,8 +21,8 @@ void check(const Image& src, int width, int height, const Window& window) {
     fail(Code::invalid_argument, "resize: expected width x height x 3 bytes, found ", src.rgb.size(), " bytes for ", src.width, " x ", src.height);
   const auto inside = [](int first, int count, int whole) { return first >= 0 && count >= 1 && first < whole && count <= whole - first; };
   if (!inside(window.x, window.width, width) || !inside(window.y, window.height, height))
-    fail(Code::invalid_argument, "resize: expected a window inside ", width, " x ", height, ", found ", window.width, " x ", window.height, " at ", window.x,
-         ", ", window.y);
+    fail(Code::invalid_argument, "resize: expected a window inside ", width, " x ", height, ", found ", window.width, " x ", window.height, " at ",
+         window.x, ", ", window.y);
 }
 
 const std::uint8_t* row_of(const Image& image, int y) { return image.rgb.data() + size(y) * size(image.width) * channels; }

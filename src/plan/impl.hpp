@@ -32,8 +32,6 @@ std::shared_ptr<const PlanImpl> make_onednn_plan(BoundWeights weights, const Ses
 std::shared_ptr<const PlanImpl> make_reference_plan(BoundWeights weights);
 
 // The values of a bound parameter, row-major.
-inline std::vector<float> values_of(const BoundWeights& weights, const std::string& parameter) {
-  return to_floats(*weights.tensors.find(parameter));
-}
+inline std::vector<float> values_of(const BoundWeights& weights, const std::string& parameter) { return to_floats(*weights.tensors.find(parameter)); }
 
 }  // namespace regnet::detail

@@ -45,7 +45,8 @@ LayerWeights folded_weights(const BoundWeights& bound, const Node& node) {
   }
   const auto finite = [](float value) { return std::isfinite(value); };
   if (!std::all_of(layer.weights.begin(), layer.weights.end(), finite) || !std::all_of(layer.bias.begin(), layer.bias.end(), finite))
-    fail(Code::numeric, "layer ", node.name, ": its weights, folded with batch normalisation, are not all finite (a NaN or infinite weight, or a negative running_var)");
+    fail(Code::numeric, "layer ", node.name,
+         ": its weights, folded with batch normalisation, are not all finite (a NaN or infinite weight, or a negative running_var)");
   return layer;
 }
 
@@ -166,9 +167,9 @@ void OnednnPlan::add_conv(Program& program, NodeId id, const Conv& conv, int bat
   const memory::desc src = activation_desc(batch, x_fused.node(node.inputs[0]).dims, Format::nhwc);
   const memory::desc dst = activation_desc(batch, node.dims, Format::nhwc);
   const memory::desc bias({conv.out_channels}, memory::data_type::f32, Format::a);
-  const auto desc = fastest(dnnl::convolution_forward::primitive_desc(
-      x_engine, dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, src, any, bias, dst,
-      {conv.stride, conv.stride}, {padding, padding}, {padding, padding}, attributes(conv)));
+  const auto desc = fastest(
+      dnnl::convolution_forward::primitive_desc(x_engine, dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, src, any, bias,
+                                                dst, {conv.stride, conv.stride}, {padding, padding}, {padding, padding}, attributes(conv)));
   program.steps.push_back({id, dnnl::convolution_forward(desc), src, dst, desc.scratchpad_desc(), packed(id, plain, desc.weights_desc())});
   report(program, node, desc);
 }
@@ -178,8 +179,9 @@ void OnednnPlan::add_pool(Program& program, NodeId id, int batch) const {
   const Dims src_dims = x_fused.node(node.inputs[0]).dims;
   const memory::desc src = activation_desc(batch, src_dims, Format::nhwc), dst = activation_desc(batch, node.dims, Format::nhwc);
   const memory::dims window{src_dims.height, src_dims.width}, none{0, 0};
-  const auto desc = fastest(dnnl::pooling_forward::primitive_desc(x_engine, dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_avg_exclude_padding,
-                                                                  src, dst, window, window, none, none, none, attributes({})));
+  const auto desc =
+      fastest(dnnl::pooling_forward::primitive_desc(x_engine, dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_avg_exclude_padding, src,
+                                                    dst, window, window, none, none, none, attributes({})));
   program.steps.push_back({id, dnnl::pooling_forward(desc), src, dst, desc.scratchpad_desc(), nullptr});
   report(program, node, desc);
 }
@@ -191,7 +193,8 @@ void OnednnPlan::add_linear(Program& program, NodeId id, const Linear& linear, i
   const memory::desc dst({batch, linear.out_features}, memory::data_type::f32, Format::ab);
   const memory::desc plain(shape, memory::data_type::f32, Format::ab), any(shape, memory::data_type::f32, Format::any);
   const memory::desc bias({linear.out_features}, memory::data_type::f32, Format::a);
-  const auto desc = fastest(dnnl::inner_product_forward::primitive_desc(x_engine, dnnl::prop_kind::forward_inference, src, any, bias, dst, attributes({})));
+  const auto desc =
+      fastest(dnnl::inner_product_forward::primitive_desc(x_engine, dnnl::prop_kind::forward_inference, src, any, bias, dst, attributes({})));
   program.steps.push_back({id, dnnl::inner_product_forward(desc), src, dst, desc.scratchpad_desc(), packed(id, plain, desc.weights_desc())});
   report(program, node, desc);
 }

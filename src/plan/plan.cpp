@@ -50,7 +50,8 @@ void Session::run(std::span<const float> images, std::span<float> logits) {
   const std::size_t expected_images = batch * static_cast<std::size_t>(graph.input_dims().count());
   const std::size_t expected_logits = batch * static_cast<std::size_t>(graph.classes());
   if (images.size() != expected_images)
-    fail(Code::invalid_argument, "session: expected ", batch, " images of ", to_string(graph.input_dims()), " = ", expected_images, " floats, found ", images.size());
+    fail(Code::invalid_argument, "session: expected ", batch, " images of ", to_string(graph.input_dims()), " = ", expected_images, " floats, found ",
+         images.size());
   if (logits.size() != expected_logits)
     fail(Code::invalid_argument, "session: expected room for ", batch, " x ", graph.classes(), " logits, found ", logits.size());
   x_state->impl->run(images.data(), logits.data());

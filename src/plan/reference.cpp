@@ -114,8 +114,7 @@ class ReferenceSession final : public SessionImpl {
 class ReferencePlan final : public PlanImpl {
  public:
   explicit ReferencePlan(BoundWeights bound) : PlanImpl(std::move(bound)) {
-    for (const Node& node : weights.graph.nodes())
-      x_layers.push_back({node.name, node.dims, "reference:double", false});
+    for (const Node& node : weights.graph.nodes()) x_layers.push_back({node.name, node.dims, "reference:double", false});
   }
   std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override {
     return std::make_unique<ReferenceSession>(weights, options.batch, x_layers);

@@ -16,8 +16,7 @@ namespace regnet {
 class ByteReader {
  public:
   // `what` opens the error messages, such as "data.pkl".
-  ByteReader(std::span<const std::byte> bytes, std::string what, std::size_t at = 0)
-      : x_bytes(bytes), x_what(std::move(what)), x_at(at) {
+  ByteReader(std::span<const std::byte> bytes, std::string what, std::size_t at = 0) : x_bytes(bytes), x_what(std::move(what)), x_at(at) {
     if (at > bytes.size()) refuse("ends before this point");
   }
 

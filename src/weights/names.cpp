@@ -184,13 +184,10 @@ Names unknown_to(Naming naming, const std::vector<std::string_view>& names) {
   return unknown;
 }
 
-bool of_regnet_y(std::string_view name) {
-  return name.find(".se.") != std::string_view::npos || name.find(".attention.") != std::string_view::npos;
-}
+bool of_regnet_y(std::string_view name) { return name.find(".se.") != std::string_view::npos || name.find(".attention.") != std::string_view::npos; }
 
 [[noreturn]] void refuse_names(Naming nearest, const Names& unknown, std::size_t count) {
-  if (unknown.all.size() == count)
-    fail(Code::mismatch, "no RegNetX names of pycls, mmcls, timm, torchvision or transformers: ", unknown.examples());
+  if (unknown.all.size() == count) fail(Code::mismatch, "no RegNetX names of pycls, mmcls, timm, torchvision or transformers: ", unknown.examples());
   if (const auto se = std::find_if(unknown.all.begin(), unknown.all.end(), of_regnet_y); se != unknown.all.end())
     fail(Code::mismatch, "looks like a RegNetY: ", in_quotes(*se), " belongs to squeeze-and-excitation, which a RegNetX does not have");
   for (std::size_t i = 0; i < naming_count; ++i) {
@@ -228,9 +225,7 @@ void check_mmcls_backbone(const std::vector<std::string_view>& names) {
 }
 
 // Counters of averaged models (torch's AveragedModel, mmengine's), which stand beside the wrapped network.
-bool is_averaging_counter(const NamedTensor& tensor) {
-  return (tensor.name == "n_averaged" || tensor.name == "steps") && tensor.view.shape.empty();
-}
+bool is_averaging_counter(const NamedTensor& tensor) { return (tensor.name == "n_averaged" || tensor.name == "steps") && tensor.view.shape.empty(); }
 
 }  // namespace
 

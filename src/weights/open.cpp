@@ -35,7 +35,10 @@ constexpr Stranger strangers[] = {
      "a tar archive, which is how torch.save wrote before version 0.2 (legacy tar); load it and save it again with a newer PyTorch"sv},
     {0, "\x1f\x8b"sv, Code::unsupported, "compressed by gzip; unpack it first"sv},
     {0, "BZh"sv, Code::unsupported, "compressed by bzip2; unpack it first"sv},
-    {0, "\xfd" "7zXZ\0"sv, Code::unsupported, "compressed by xz; unpack it first"sv},
+    {0,
+     "\xfd"
+     "7zXZ\0"sv,
+     Code::unsupported, "compressed by xz; unpack it first"sv},
     {0, "\x28\xb5\x2f\xfd"sv, Code::unsupported, "compressed by zstd; unpack it first"sv},
     {0, "7z\xbc\xaf\x27\x1c"sv, Code::unsupported, "a 7z archive; unpack it first"sv},
     {0, "\x89HDF\r\n\x1a\n"sv, Code::unsupported, "an HDF5 file (Keras?)"sv},

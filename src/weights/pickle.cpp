@@ -19,15 +19,62 @@ constexpr std::size_t max_name_bytes = 256;
 
 // Source: CPython's Lib/pickletools.py.
 enum class Op : unsigned char {
-  mark = '(', stop = '.', pop = '0', pop_mark = '1', dup = '2',
-  float_line = 'F', int_line = 'I', binint = 'J', binint1 = 'K', binint2 = 'M', none = 'N', binpersid = 'Q', reduce = 'R',
-  string_line = 'S', binstring = 'T', short_binstring = 'U', binunicode = 'X', append = 'a', build = 'b', global = 'c', dict = 'd',
-  empty_dict = '}', appends = 'e', get_line = 'g', binget = 'h', long_binget = 'j', list = 'l', empty_list = ']', put_line = 'p',
-  binput = 'q', long_binput = 'r', setitem = 's', tuple = 't', empty_tuple = ')', setitems = 'u', binfloat = 'G',
-  proto = 0x80, newobj = 0x81, tuple1 = 0x85, tuple2 = 0x86, tuple3 = 0x87, newtrue = 0x88, newfalse = 0x89, long1 = 0x8a, long4 = 0x8b,
-  binbytes = 'B', short_binbytes = 'C',
-  short_binunicode = 0x8c, binunicode8 = 0x8d, binbytes8 = 0x8e, empty_set = 0x8f, additems = 0x90, frozenset = 0x91,
-  stack_global = 0x93, memoize = 0x94, frame = 0x95
+  mark = '(',
+  stop = '.',
+  pop = '0',
+  pop_mark = '1',
+  dup = '2',
+  float_line = 'F',
+  int_line = 'I',
+  binint = 'J',
+  binint1 = 'K',
+  binint2 = 'M',
+  none = 'N',
+  binpersid = 'Q',
+  reduce = 'R',
+  string_line = 'S',
+  binstring = 'T',
+  short_binstring = 'U',
+  binunicode = 'X',
+  append = 'a',
+  build = 'b',
+  global = 'c',
+  dict = 'd',
+  empty_dict = '}',
+  appends = 'e',
+  get_line = 'g',
+  binget = 'h',
+  long_binget = 'j',
+  list = 'l',
+  empty_list = ']',
+  put_line = 'p',
+  binput = 'q',
+  long_binput = 'r',
+  setitem = 's',
+  tuple = 't',
+  empty_tuple = ')',
+  setitems = 'u',
+  binfloat = 'G',
+  proto = 0x80,
+  newobj = 0x81,
+  tuple1 = 0x85,
+  tuple2 = 0x86,
+  tuple3 = 0x87,
+  newtrue = 0x88,
+  newfalse = 0x89,
+  long1 = 0x8a,
+  long4 = 0x8b,
+  binbytes = 'B',
+  short_binbytes = 'C',
+  short_binunicode = 0x8c,
+  binunicode8 = 0x8d,
+  binbytes8 = 0x8e,
+  empty_set = 0x8f,
+  additems = 0x90,
+  frozenset = 0x91,
+  stack_global = 0x93,
+  memoize = 0x94,
+  frame = 0x95
 };
 
 // Classes that only make containers; anything else that is called stays a Kind::call.
@@ -35,9 +82,8 @@ struct Container {
   std::string_view name;
   Kind kind;
 };
-constexpr Container containers[] = {
-    {"collections.OrderedDict", Kind::dict}, {"builtins.set", Kind::set},    {"builtins.frozenset", Kind::set},
-    {"__builtin__.set", Kind::set},          {"__builtin__.frozenset", Kind::set}, {"torch.Size", Kind::tuple}};
+constexpr Container containers[] = {{"collections.OrderedDict", Kind::dict}, {"builtins.set", Kind::set},          {"builtins.frozenset", Kind::set},
+                                    {"__builtin__.set", Kind::set},          {"__builtin__.frozenset", Kind::set}, {"torch.Size", Kind::tuple}};
 
 const Container* find_container(std::string_view name) {
   for (const Container& container : containers)
@@ -47,8 +93,7 @@ const Container* find_container(std::string_view name) {
 
 class Interpreter {
  public:
-  Interpreter(std::span<const std::byte> bytes, std::size_t at, const std::string& what, Heap& heap)
-      : x_reader(bytes, what, at), x_heap(heap) {}
+  Interpreter(std::span<const std::byte> bytes, std::size_t at, const std::string& what, Heap& heap) : x_reader(bytes, what, at), x_heap(heap) {}
 
   Program run() {
     for (std::size_t count = 0;; ++count) {
@@ -164,8 +209,7 @@ class Interpreter {
     const std::string_view line = x_reader.line();
     if (line.size() < 2 || (line.front() != '\'' && line.front() != '"') || line.back() != line.front())
       refuse("expected a quoted string, found ", in_quotes(line));
-    if (line.find('\\') != std::string_view::npos)
-      fail(Code::unsupported, x_reader.what(), " at byte ", x_op_at, ": escapes in a protocol 0 string");
+    if (line.find('\\') != std::string_view::npos) fail(Code::unsupported, x_reader.what(), " at byte ", x_op_at, ": escapes in a protocol 0 string");
     push(Kind::string).text = line.substr(1, line.size() - 2);
   }
 
@@ -285,8 +329,7 @@ class Interpreter {
   // Globals and calls
 
   void push_global(std::string_view module, std::string_view name) {
-    if (module.size() > max_name_bytes || name.size() > max_name_bytes)
-      refuse("a class name of ", module.size() + name.size(), " bytes");
+    if (module.size() > max_name_bytes || name.size() > max_name_bytes) refuse("a class name of ", module.size() + name.size(), " bytes");
     Value& global = push(Kind::global);
     global.text = x_heap.intern(std::string(module) + "." + std::string(name));
     if (!find_container(global.text) && x_seen.insert(global.text).second) x_program.globals.push_back(global.text);
@@ -352,7 +395,8 @@ class Interpreter {
         return true;
       }
       case Op::stack_global: push_stack_global(); return true;
-      case Op::reduce: case Op::newobj: call(); return true;
+      case Op::reduce:
+      case Op::newobj: call(); return true;
       case Op::build: build(); return true;
       case Op::binpersid: push_persistent(); return true;
       default: return false;
@@ -364,8 +408,8 @@ class Interpreter {
   std::size_t x_op_at = 0;
   std::size_t x_copied = 0;  // items of arguments
   std::vector<Value*> x_stack;
-  std::vector<std::size_t> x_marks;                     // sizes of the stack
-  std::unordered_map<std::uint64_t, Value*> x_memo;     // a map, since the file chooses the indices
+  std::vector<std::size_t> x_marks;                  // sizes of the stack
+  std::unordered_map<std::uint64_t, Value*> x_memo;  // a map, since the file chooses the indices
   std::unordered_set<std::string_view> x_seen;
   Program x_program;
 };

@@ -14,8 +14,17 @@
 namespace regnet::pickle {
 
 enum class Kind {
-  none, boolean, integer, big_integer, real, string, bytes,
-  list, tuple, dict, set,
+  none,
+  boolean,
+  integer,
+  big_integer,
+  real,
+  string,
+  bytes,
+  list,
+  tuple,
+  dict,
+  set,
   global,     // a class or function, by name
   call,       // of a global (or of anything else) with arguments
   persistent  // something the file keeps outside the pickle
@@ -26,10 +35,10 @@ std::string_view name_of(Kind kind);
 // A node. `text` points into the pickle or the heap; `items` may form cycles, as Python's may.
 struct Value {
   Kind kind = Kind::none;
-  std::int64_t integer = 0;          // integer, boolean
+  std::int64_t integer = 0;  // integer, boolean
   double real = 0;
-  std::string_view text;             // string, bytes; big_integer: two's complement, little endian; global: "module.name"
-  std::vector<const Value*> items;   // list, tuple, set: elements; dict: key, value, key, value...; call: callee, arguments; persistent: its id
+  std::string_view text;            // string, bytes; big_integer: two's complement, little endian; global: "module.name"
+  std::vector<const Value*> items;  // list, tuple, set: elements; dict: key, value, key, value...; call: callee, arguments; persistent: its id
 
   // The value of a string key in a dict, or nullptr. Of equal keys the last counts, as in Python.
   [[nodiscard]] const Value* at(std::string_view key) const;
@@ -51,9 +60,9 @@ class Heap {
 
 struct Program {
   const Value* result = nullptr;
-  std::size_t end = 0;                     // of the pickle, in bytes from the start of `bytes`
-  std::vector<const Value*> persistents;   // in order of appearance
-  std::vector<std::string_view> globals;   // distinct names in order of appearance, without those that only make containers
+  std::size_t end = 0;                    // of the pickle, in bytes from the start of `bytes`
+  std::vector<const Value*> persistents;  // in order of appearance
+  std::vector<std::string_view> globals;  // distinct names in order of appearance, without those that only make containers
 };
 
 // Runs the pickle that starts at byte `at`. Protocols up to 5 as far as the opcodes are known. Throws bad_format, naming `what` and the byte,

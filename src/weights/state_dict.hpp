@@ -20,8 +20,8 @@
 
 namespace regnet::torch {
 
-inline constexpr std::size_t max_key_bytes = 256;                     // of a name that is copied out; torch's have some 60
-inline constexpr std::size_t max_string_bytes = std::size_t{1} << 20;  // of a string kept as metadata
+inline constexpr std::size_t max_key_bytes = 256;                        // of a name that is copied out; torch's have some 60
+inline constexpr std::size_t max_string_bytes = std::size_t{1} << 20;    // of a string kept as metadata
 inline constexpr std::size_t max_metadata_bytes = std::size_t{1} << 24;  // of all together; the same for class names
 
 // Where weights are looked for: pycls, mmcls and timm, others.

@@ -79,8 +79,7 @@ constexpr std::string_view magic_number = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\
 
 LegacyStream run_pickles(std::span<const std::byte> bytes, Heap& heap) {
   const std::string_view beginning{reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 64)};
-  if (beginning.find(magic_number) == std::string_view::npos)
-    fail(Code::unsupported, "a pickle that torch.save did not write: no magic number");
+  if (beginning.find(magic_number) == std::string_view::npos) fail(Code::unsupported, "a pickle that torch.save did not write: no magic number");
   const Program magic = pickle::run(bytes, 0, "magic number", heap);
   if (magic.result->kind != Kind::big_integer || magic.result->text != magic_number.substr(2))
     fail(Code::unsupported, "a pickle that torch.save did not write: no magic number");

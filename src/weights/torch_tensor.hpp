@@ -31,12 +31,11 @@ struct StorageClass {
 };
 
 inline constexpr StorageClass storage_classes[] = {
-    {"DoubleStorage", 8, DType::f64},  {"FloatStorage", 4, DType::f32}, {"HalfStorage", 2, DType::f16},
-    {"BFloat16Storage", 2, DType::bf16}, {"LongStorage", 8, DType::i64}, {"IntStorage", 4, DType::i32},
-    {"ShortStorage", 2, DType::i16},   {"CharStorage", 1, DType::i8},   {"ByteStorage", 1, DType::u8},
-    {"BoolStorage", 1, DType::boolean}, {"UntypedStorage", 1, DType::u8},
-    {"ComplexDoubleStorage", 16, {}}, {"ComplexFloatStorage", 8, {}}, {"QInt32Storage", 4, {}}, {"QInt8Storage", 1, {}},
-    {"QUInt8Storage", 1, {}}, {"QUInt4x2Storage", 1, {}}, {"QUInt2x4Storage", 1, {}}};
+    {"DoubleStorage", 8, DType::f64}, {"FloatStorage", 4, DType::f32},    {"HalfStorage", 2, DType::f16},   {"BFloat16Storage", 2, DType::bf16},
+    {"LongStorage", 8, DType::i64},   {"IntStorage", 4, DType::i32},      {"ShortStorage", 2, DType::i16},  {"CharStorage", 1, DType::i8},
+    {"ByteStorage", 1, DType::u8},    {"BoolStorage", 1, DType::boolean}, {"UntypedStorage", 1, DType::u8}, {"ComplexDoubleStorage", 16, {}},
+    {"ComplexFloatStorage", 8, {}},   {"QInt32Storage", 4, {}},           {"QInt8Storage", 1, {}},          {"QUInt8Storage", 1, {}},
+    {"QUInt4x2Storage", 1, {}},       {"QUInt2x4Storage", 1, {}}};
 
 // "torch.FloatStorage"; the oldest files also say "torch.cuda.FloatStorage", and untyped ones live in torch.storage.
 inline const StorageClass* find_storage_class(std::string_view global) {
@@ -53,8 +52,8 @@ inline const StorageClass* find_storage_class(std::string_view global) {
 struct StorageId {
   const StorageClass* type = nullptr;
   std::string_view key;
-  std::int64_t count = 0;        // elements
-  const Value* view = nullptr;   // (key, offset, count) of a part of it; only torch before 0.4 wrote such
+  std::int64_t count = 0;       // elements
+  const Value* view = nullptr;  // (key, offset, count) of a part of it; only torch before 0.4 wrote such
 
   [[nodiscard]] std::uint64_t bytes() const { return static_cast<std::uint64_t>(count) * type->element_bytes; }
 };
@@ -93,10 +92,10 @@ struct RebuildFunction {
   Rebuild makes;
 };
 inline constexpr RebuildFunction rebuild_functions[] = {
-    {"torch._utils._rebuild_tensor", Rebuild::tensor},  // storage, offset, size, stride; torch before 0.4
-    {"torch._utils._rebuild_tensor_v2", Rebuild::tensor},  // and requires_grad, hooks[, metadata]
-    {"torch._utils._rebuild_tensor_v3", Rebuild::tensor},  // and requires_grad, hooks, dtype[, metadata]
-    {"torch._utils._rebuild_parameter", Rebuild::parameter},  // tensor, requires_grad, hooks
+    {"torch._utils._rebuild_tensor", Rebuild::tensor},                    // storage, offset, size, stride; torch before 0.4
+    {"torch._utils._rebuild_tensor_v2", Rebuild::tensor},                 // and requires_grad, hooks[, metadata]
+    {"torch._utils._rebuild_tensor_v3", Rebuild::tensor},                 // and requires_grad, hooks, dtype[, metadata]
+    {"torch._utils._rebuild_parameter", Rebuild::parameter},              // tensor, requires_grad, hooks
     {"torch._utils._rebuild_parameter_with_state", Rebuild::parameter}};  // and attributes
 
 inline const RebuildFunction* find_rebuild(const Value& value) {
@@ -124,7 +123,8 @@ inline std::span<const std::byte> storage_bytes(const StorageId& id, const std::
 
 inline std::vector<std::int64_t> integers(const Value& tuple, const std::string& name) {
   constexpr std::size_t max_rank = 64;  // torch's own
-  if (tuple.kind != Kind::tuple || tuple.items.size() > max_rank) fail(Code::bad_format, name, ": expected a tuple of at most ", max_rank, " extents");
+  if (tuple.kind != Kind::tuple || tuple.items.size() > max_rank)
+    fail(Code::bad_format, name, ": expected a tuple of at most ", max_rank, " extents");
   std::vector<std::int64_t> out;
   for (const Value* item : tuple.items) {
     if (item->kind != Kind::integer) fail(Code::bad_format, name, ": expected an extent, found a ", name_of(item->kind));
@@ -156,8 +156,9 @@ inline bool is_tensor(const Value& value) { return detail::find_rebuild(value) !
 
 // Whether files of torch.save name it without wanting anything called that this reader would have to refuse.
 inline bool is_known_global(std::string_view name) {
-  constexpr std::string_view dtypes[] = {"float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool",
-                                         "uint16", "uint32", "uint64", "complex64", "complex128", "float8_e4m3fn", "float8_e5m2"};
+  constexpr std::string_view dtypes[] = {"float64", "float32",   "float16",    "bfloat16",      "int64",      "int32",
+                                         "int16",   "int8",      "uint8",      "bool",          "uint16",     "uint32",
+                                         "uint64",  "complex64", "complex128", "float8_e4m3fn", "float8_e5m2"};
   for (const detail::RebuildFunction& function : detail::rebuild_functions)
     if (function.name == name) return true;
   if (name.starts_with("torch.") && std::find(std::begin(dtypes), std::end(dtypes), name.substr(6)) != std::end(dtypes)) return true;

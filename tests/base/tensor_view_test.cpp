@@ -41,9 +41,9 @@ TEST(TensorView, ViewsThatLeaveTheirStorageAreRefusedWithoutOverflow) {
   EXPECT_NO_THROW(check_bounds(view({3, 4}, {4, 1}), "t"));
   EXPECT_NO_THROW(check_bounds(view({1, 1}, {huge, huge}, 11), "t"));
   EXPECT_EQ(to_floats(view({1, 1}, {huge, huge}, 11)), (std::vector<float>{11}));
-  for (const TensorView& bad : {view({3, 4}, {4, 1}, 1), view({2}, {huge}), view({2, 2}, {huge, huge}), view({2}, {std::int64_t{1} << 40}), view({2}, {-1}, 5),
-                                view({1}, {1}, 12), view({1}, {1}, huge), view({1}, {1}, -1), view({huge, huge}, {0, 0}), view({-1}, {1}),
-                                view({2, 2}, {1})})
+  for (const TensorView& bad :
+       {view({3, 4}, {4, 1}, 1), view({2}, {huge}), view({2, 2}, {huge, huge}), view({2}, {std::int64_t{1} << 40}), view({2}, {-1}, 5),
+        view({1}, {1}, 12), view({1}, {1}, huge), view({1}, {1}, -1), view({huge, huge}, {0, 0}), view({-1}, {1}), view({2, 2}, {1})})
     EXPECT_REGNET_ERROR(check_bounds(bad, "t"), Code::bad_format, "");
 }
 

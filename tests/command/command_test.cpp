@@ -62,7 +62,8 @@ void expect_refused(const std::string& arguments, const std::string& part) {
 }
 
 const std::string tests = REGNET_TEST_DIR;
-const std::string demo_image = tests + "/../demo/images/9/" + std::filesystem::directory_iterator(tests + "/../demo/images/9")->path().filename().string();
+const std::string demo_image =
+    tests + "/../demo/images/9/" + std::filesystem::directory_iterator(tests + "/../demo/images/9")->path().filename().string();
 
 TEST(Info, AllTwelveNetworksEqualTheReference) {
   const Result result = regnet("info --all -o json");
@@ -71,7 +72,8 @@ TEST(Info, AllTwelveNetworksEqualTheReference) {
   ASSERT_EQ(rows.size(), 12u);
   ASSERT_EQ(golden.size(), 12u);
   for (std::size_t i = 0; i < rows.size(); ++i)
-    for (const char* key : {"name", "depths", "widths", "group_widths", "params", "macs", "activations"}) EXPECT_EQ(rows[i][key], golden[i][key]) << key << " of row " << i;
+    for (const char* key : {"name", "depths", "widths", "group_widths", "params", "macs", "activations"})
+      EXPECT_EQ(rows[i][key], golden[i][key]) << key << " of row " << i;
 }
 
 TEST(Info, LayersSumToTheTotals) {
@@ -88,7 +90,9 @@ TEST(Info, LayersSumToTheTotals) {
 
 TEST(Info, EveryOutputFormatNamesTheNetwork) {
   for (const char* format : {"table", "md", "csv", "dot", "json"})
-    EXPECT_NE(regnet(std::string("info RegNetX-400MF -o ") + format).out.find(std::strcmp(format, "dot") ? "regnetx_400mf" : "s4.b12.f.c"), std::string::npos) << format;
+    EXPECT_NE(regnet(std::string("info RegNetX-400MF -o ") + format).out.find(std::strcmp(format, "dot") ? "regnetx_400mf" : "s4.b12.f.c"),
+              std::string::npos)
+        << format;
   EXPECT_NE(regnet("info w0=8,wa=8,wm=2.5,d=12,g=8").out.find("8 16 48 128"), std::string::npos);
 }
 
@@ -118,7 +122,8 @@ TEST(Command, APipeInThePlaceOfAFileIsRefusedAtOnce) {
 TEST(Command, VersionNamesEverythingAResultDependsOn) {
   const Result result = regnet("--version");
   EXPECT_EQ(result.exit_code, 0);
-  for (const char* part : {"regnet 0.", "oneDNN 3.", "libjpeg", "libpng", "threads"}) EXPECT_NE(result.out.find(part), std::string::npos) << part << " in " << result.out;
+  for (const char* part : {"regnet 0.", "oneDNN 3.", "libjpeg", "libpng", "threads"})
+    EXPECT_NE(result.out.find(part), std::string::npos) << part << " in " << result.out;
 }
 
 TEST(Predict, WithoutWeightsUsesTheDemoAndSaysSo) {
@@ -160,7 +165,8 @@ TEST(Predict, ListsFoldersAndArraysGiveTheSameLogitsAsTheImage) {
   EXPECT_EQ(logits("'" + (folder.path() / "images").string() + "'"), expected);
   EXPECT_EQ(logits("-", "echo '" + demo_image + "' |"), expected);
   const std::string array = (folder.path() / "input.npy").string();
-  const Result dump = regnet("preprocess --preset torchvision-v1 --resize 64 --crop 64 --mean 0.286,0.286,0.286 --std 0.353,0.353,0.353 --dump '" + array + "' '" + demo_image + "'");
+  const Result dump = regnet("preprocess --preset torchvision-v1 --resize 64 --crop 64 --mean 0.286,0.286,0.286 --std 0.353,0.353,0.353 --dump '" +
+                             array + "' '" + demo_image + "'");
   ASSERT_EQ(dump.exit_code, 0) << dump.err;
   EXPECT_EQ(logits("'" + array + "'"), expected);
 }
@@ -227,7 +233,8 @@ TEST(Predict, OneTensorMissingRenamedOrReshapedIsOneClearLine) {
   const TemporaryFolder folder;
   const Safetensors sound(tests + "/golden/checkpoints/pycls.safetensors");
   const auto refused = [&](const Safetensors& damaged, const std::string& part) {
-    expect_refused("predict -q --weights '" + folder.write("damaged.safetensors", damaged.bytes()) + "' --resize 32 --crop 32 '" + demo_image + "'", part);
+    expect_refused("predict -q --weights '" + folder.write("damaged.safetensors", damaged.bytes()) + "' --resize 32 --crop 32 '" + demo_image + "'",
+                   part);
   };
   Safetensors missing = sound, renamed = sound, reshaped = sound;
   missing.remove("s2.b2.f.c_bn.running_mean");
@@ -244,7 +251,8 @@ TEST(Inspect, SaysWhatAFileHolds) {
   const Result result = regnet("inspect -o json '" + file + "'");
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json json = Json::parse(result.out);
-  for (const char* key : {"file", "bytes", "sha256", "container", "naming", "weights_key", "model", "classes", "dtype", "params", "ema", "preset", "refused_globals", "problems"})
+  for (const char* key : {"file", "bytes", "sha256", "container", "naming", "weights_key", "model", "classes", "dtype", "params", "ema", "preset",
+                          "refused_globals", "problems"})
     EXPECT_TRUE(json.contains(key)) << key;
   EXPECT_EQ(json["container"], "torch-legacy");
   EXPECT_EQ(json["naming"], "mmcls");
@@ -276,7 +284,8 @@ TEST(Preprocess, ExifIsIgnoredUnlessApplied) {
   const TemporaryFolder folder;
   const auto dump = [&](int orientation, const std::string& options) {
     const std::string out = (folder.path() / "out.npy").string();
-    const Result result = regnet("preprocess --preset torchvision-v1 " + options + " --dump '" + out + "' '" + tests + "/golden/images/exif-" + std::to_string(orientation) + ".jpg'");
+    const Result result = regnet("preprocess --preset torchvision-v1 " + options + " --dump '" + out + "' '" + tests + "/golden/images/exif-" +
+                                 std::to_string(orientation) + ".jpg'");
     EXPECT_EQ(result.exit_code, 0) << result.err;
     return read(out);
   };
@@ -301,12 +310,14 @@ TEST(Eval, JsonHoldsCountsIntervalPresetAndProvenance) {
   const Result result = regnet("eval -q --threads 1 -o json --data '" + folder.path().string() + "'");
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json json = Json::parse(result.out);
-  for (const char* key : {"n", "top1_correct", "top5_correct", "top1", "top5", "top1_ci95", "errors", "skipped", "seconds", "images_per_s", "preset", "provenance"})
+  for (const char* key :
+       {"n", "top1_correct", "top5_correct", "top1", "top5", "top1_ci95", "errors", "skipped", "seconds", "images_per_s", "preset", "provenance"})
     EXPECT_TRUE(json.contains(key)) << key;
   EXPECT_EQ(json["n"], 20);
   EXPECT_GE(json["top1_correct"].get<int>(), 15);
   EXPECT_EQ(json["top1"].get<double>(), json["top1_correct"].get<int>() / 20.0);
-  for (const char* key : {"weights_sha256", "model", "engine", "decoders", "threads", "threads_from", "version", "commit"}) EXPECT_TRUE(json["provenance"].contains(key)) << key;
+  for (const char* key : {"weights_sha256", "model", "engine", "decoders", "threads", "threads_from", "version", "commit"})
+    EXPECT_TRUE(json["provenance"].contains(key)) << key;
   for (const char* key : {"resize", "crop", "interpolation", "channels", "mean", "std"}) EXPECT_TRUE(json["preset"].contains(key)) << key;
 }
 

@@ -16,9 +16,7 @@ Widths distinct(const Params& params) {
 }
 
 // 8 * 2.5 / 8 = 2.5: half to even gives 2, so 16. A port with std::round gets 24 here, and 192 instead of 168 in RegNetX-1.6GF.
-TEST(Widths, RoundsHalfToEvenLikeNumpy) {
-  EXPECT_EQ(distinct({8, 8, 2.5, 12, 8}), (Widths{8, 16, 48, 128}));
-}
+TEST(Widths, RoundsHalfToEvenLikeNumpy) { EXPECT_EQ(distinct({8, 8, 2.5, 12, 8}), (Widths{8, 16, 48, 128})); }
 
 // log 2 / log 4 is exactly one half: the level rounds down to 0.
 TEST(Widths, RoundsLevelsHalfToEvenToo) {
@@ -41,9 +39,7 @@ TEST(Widths, CountLevelsThatWereSkipped) {
   EXPECT_EQ(distinct({8, 200, 2, 3, 8}).size(), 3u);
 }
 
-TEST(Widths, ASlopeThatExplodesIsRefused) {
-  EXPECT_REGNET_ERROR(block_widths({8, 1e6, 2, 1000, 8}), Code::invalid_argument, "2^20");
-}
+TEST(Widths, ASlopeThatExplodesIsRefused) { EXPECT_REGNET_ERROR(block_widths({8, 1e6, 2, 1000, 8}), Code::invalid_argument, "2^20"); }
 
 void expect_fit(int width, double b, int g, int out, int group, WidthRule rule = WidthRule::pycls) {
   const FittedWidth fitted = fit_width(width, b, g, rule);
@@ -55,8 +51,8 @@ void expect_fit(int width, double b, int g, int out, int group, WidthRule rule =
 TEST(FitWidth, TakesTheNearestMultipleOfTheGroupWidthTiesToEven) {
   expect_fit(120, 1, 48, 96, 48);  // 2.5 groups
   expect_fit(256, 1, 48, 240, 48);
-  expect_fit(40, 1, 16, 32, 16);   // 2.5 groups
-  expect_fit(392, 1, 16, 384, 16); // 24.5 groups: RegNetX-400MF's last stage
+  expect_fit(40, 1, 16, 32, 16);    // 2.5 groups
+  expect_fit(392, 1, 16, 384, 16);  // 24.5 groups: RegNetX-400MF's last stage
 }
 
 TEST(FitWidth, NeverMakesGroupsWiderThanTheBottleneck) {
@@ -78,7 +74,7 @@ TEST(FitWidth, AllowsBottlenecksOfOtherWidths) {
 
 TEST(FitWidth, TorchvisionRoundsTiesUpAndNeverBelowNineTenths) {
   expect_fit(392, 1, 16, 400, 16, WidthRule::torchvision);
-  expect_fit(96, 1, 40, 120, 40, WidthRule::torchvision);   // 80 would be below 90%
+  expect_fit(96, 1, 40, 120, 40, WidthRule::torchvision);  // 80 would be below 90%
   expect_fit(192, 1, 128, 256, 128, WidthRule::torchvision);
 }
 

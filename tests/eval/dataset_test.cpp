@@ -64,7 +64,9 @@ TEST(Dataset, FoldersNamedAsTheClassesAreMatchedByName) {
 
 TEST(Dataset, HiddenAndForeignFilesAreIgnoredAndCounted) {
   const TemporaryFolder folder;
-  for (const char* file : {"0/a.jpg", "0/b.PNG", "0/c.jpeg", "0/deeper/d.jpg", "0/.DS_Store", "0/._a.jpg", "0/readme.txt", "0/.cache/thumbnail.jpg", ".hidden", "notes.md"}) folder.write(file);
+  for (const char* file : {"0/a.jpg", "0/b.PNG", "0/c.jpeg", "0/deeper/d.jpg", "0/.DS_Store", "0/._a.jpg", "0/readme.txt", "0/.cache/thumbnail.jpg",
+                           ".hidden", "notes.md"})
+    folder.write(file);
   const Dataset dataset = open_dataset(folder.path(), {{}, 1, {}});
   EXPECT_EQ(dataset.samples.size(), 4u);
   EXPECT_EQ(dataset.ignored, 6);  // the hidden folder is one
@@ -103,7 +105,9 @@ TEST(Dataset, ALabelsFileMayHoldNumbersOrWordNetIdsAndPrefixes) {
 TEST(Dataset, ALabelsFileThatDoesNotFitTheFolderIsRefused) {
   const TemporaryFolder folder;
   folder.write("val/a.jpg");
-  const auto open_with = [&](const std::string& content) { return open_dataset(folder.path() / "val", {folder.write("labels.txt", content), 10, {}}); };
+  const auto open_with = [&](const std::string& content) {
+    return open_dataset(folder.path() / "val", {folder.write("labels.txt", content), 10, {}});
+  };
   EXPECT_EQ(open_with("a.jpg 3\n").samples.size(), 1u);
   EXPECT_REGNET_ERROR(open_with("b.jpg 3\n"), Code::mismatch, "a.jpg: no label for it");
   EXPECT_REGNET_ERROR(open_with("a.jpg 3\nb.jpg 3\n"), Code::mismatch, "1 of its images are not in");

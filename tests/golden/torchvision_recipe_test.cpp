@@ -70,7 +70,8 @@ Seeded draw(const Graph& graph) {
     std::vector<float> values(static_cast<std::size_t>(element_count(shape)), 0.0f);
     if (shape.size() == 4) values = random.normal(element_count(shape), std::sqrt(2.0 / static_cast<double>(shape[0] * shape[2] * shape[3])));
     else if (shape.size() == 2) values = random.normal(element_count(shape), 0.01);
-    else if (parameter.name != "head.fc.bias" && (parameter.name.ends_with(".weight") || parameter.name.ends_with(".running_var"))) values.assign(values.size(), 1.0f);
+    else if (parameter.name != "head.fc.bias" && (parameter.name.ends_with(".weight") || parameter.name.ends_with(".running_var")))
+      values.assign(values.size(), 1.0f);
     auto kept = std::make_shared<const std::vector<float>>(std::move(values));
     seeded.weights.add(parameter.name, view_of(*kept, shape));
     seeded.weights.keep_alive(kept);

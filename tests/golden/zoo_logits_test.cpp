@@ -23,9 +23,7 @@ void expect_golden_case(const std::string& model, const NetworkOptions& options,
 
 class ZooLogits : public testing::TestWithParam<std::string> {};
 
-TEST_P(ZooLogits, AgreeWithPyTorch) {
-  expect_golden_case(GetParam(), {}, 1, Backend::onednn, read_golden("zoo_logits.json")["models"][GetParam()]);
-}
+TEST_P(ZooLogits, AgreeWithPyTorch) { expect_golden_case(GetParam(), {}, 1, Backend::onednn, read_golden("zoo_logits.json")["models"][GetParam()]); }
 
 std::vector<std::string> zoo_names() {
   std::vector<std::string> names;

@@ -55,7 +55,8 @@ TEST(Build, HasTheParametersOfThePublishedStateDict) {
   }
   EXPECT_EQ(names.size(), all.size());
   EXPECT_EQ(elements, 5194184);
-  for (const char* name : {"stem.conv.weight", "s1.b1.bn.running_var", "s4.b12.f.c_bn.weight", "head.fc.bias"}) EXPECT_TRUE(names.count(name)) << name;
+  for (const char* name : {"stem.conv.weight", "s1.b1.bn.running_var", "s4.b12.f.c_bn.weight", "head.fc.bias"})
+    EXPECT_TRUE(names.count(name)) << name;
 }
 
 TEST(Build, AnyNumberOfStagesAndAnyResolutionWorks) {

@@ -35,7 +35,8 @@ FileBytes with_segment(const FileBytes& jpeg, std::uint8_t marker, const FileByt
 // Of the first FF marker.
 std::size_t position_of(const FileBytes& jpeg, std::uint8_t marker, std::size_t from = 2) {
   const std::uint8_t pattern[] = {0xff, marker};
-  return static_cast<std::size_t>(std::search(jpeg.begin() + static_cast<std::ptrdiff_t>(from), jpeg.end(), std::begin(pattern), std::end(pattern)) - jpeg.begin());
+  return static_cast<std::size_t>(std::search(jpeg.begin() + static_cast<std::ptrdiff_t>(from), jpeg.end(), std::begin(pattern), std::end(pattern)) -
+                                  jpeg.begin());
 }
 
 FileBytes with_jpeg_size(FileBytes jpeg, int width, int height, std::uint8_t frame = 0xc0) {
@@ -130,7 +131,8 @@ TEST(Decode, TransparencyIsDroppedWithoutBlending) {
 TEST(Decode, PaletteIndicesBeyondThePaletteAreBlack) {
   const FileBytes palette{10, 20, 30, 40, 50, 60};
   EXPECT_EQ(decoded(PngFile(3, 1, 8, 3).chunk("PLTE", palette).with_rows({{1, 0, 200}})).rgb, (FileBytes{40, 50, 60, 10, 20, 30, 0, 0, 0}));
-  EXPECT_EQ(decoded(PngFile(4, 1, 2, 3).chunk("PLTE", palette).with_rows({{0b01000010}})).rgb, (FileBytes{40, 50, 60, 10, 20, 30, 10, 20, 30, 0, 0, 0}));
+  EXPECT_EQ(decoded(PngFile(4, 1, 2, 3).chunk("PLTE", palette).with_rows({{0b01000010}})).rgb,
+            (FileBytes{40, 50, 60, 10, 20, 30, 10, 20, 30, 0, 0, 0}));
 }
 
 // Used to be the fate of whole data sets: a prefix decoded to an image that is grey below.
@@ -165,8 +167,8 @@ TEST(Decode, ATruncatedJpegThatWasGivenAnEndIsStillAnError) {
 
 TEST(Decode, ChangedBytesGiveAnImageOrAnError) {
   std::mt19937 random(1);
-  for (const char* name :
-       {"420.jpg", "progressive.jpg", "restart.jpg", "ycck.jpg", "grey.jpg", "exif-6.jpg", "rgb.png", "interlaced.png", "palette.png", "grey16.png"}) {
+  for (const char* name : {"420.jpg", "progressive.jpg", "restart.jpg", "ycck.jpg", "grey.jpg", "exif-6.jpg", "rgb.png", "interlaced.png",
+                           "palette.png", "grey16.png"}) {
     const FileBytes file = golden_file(name);
     for (int round = 0; round < 300; ++round) {
       FileBytes changed = file;
@@ -174,8 +176,7 @@ TEST(Decode, ChangedBytesGiveAnImageOrAnError) {
       try {
         const Image image = decoded(changed, Exif::apply);
         ASSERT_EQ(image.rgb.size(), static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3) << name;
-      } catch (const Error&) {
-      }
+      } catch (const Error&) {}
     }
   }
 }
@@ -214,7 +215,8 @@ TEST(Decode, ScansWithoutEndAreRefused) {
   std::size_t end = first + 2;
   while (file[end] != 0xff || file[end + 1] == 0) ++end;
   FileBytes bomb(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(end));
-  for (int i = 0; i < 1000; ++i) bomb.insert(bomb.end(), file.begin() + static_cast<std::ptrdiff_t>(first), file.begin() + static_cast<std::ptrdiff_t>(end));
+  for (int i = 0; i < 1000; ++i)
+    bomb.insert(bomb.end(), file.begin() + static_cast<std::ptrdiff_t>(first), file.begin() + static_cast<std::ptrdiff_t>(end));
   bomb.insert(bomb.end(), {0xff, 0xd9});
   EXPECT_REGNET_ERROR(decode(bomb), Code::bad_format, "scans");
 }
@@ -236,8 +238,18 @@ TEST(Decode, OtherJpegProcessesAreRefusedByName) {
 TEST(Decode, OtherFormatsAreRefusedByName) {
   using namespace std::string_literals;
   const std::pair<std::string, std::string> formats[] = {
-      {"GIF89a"s, "GIF"},           {"RIFF\x10\0\0\0WEBPVP8 "s, "WebP"}, {"BM\x36\0\0\0"s, "BMP"},         {"II*\0\x08\0\0\0"s, "TIFF"},
-      {"MM\0*\0\0\0\x08"s, "TIFF"}, {"\0\0\0\x1c""ftypavif"s, "AVIF"},   {"\0\0\0\x18""ftypheic"s, "HEIF"}, {"\0\0\0\x0cjP  \r\n\x87\n"s, "JPEG 2000"},
+      {"GIF89a"s, "GIF"},
+      {"RIFF\x10\0\0\0WEBPVP8 "s, "WebP"},
+      {"BM\x36\0\0\0"s, "BMP"},
+      {"II*\0\x08\0\0\0"s, "TIFF"},
+      {"MM\0*\0\0\0\x08"s, "TIFF"},
+      {"\0\0\0\x1c"
+       "ftypavif"s,
+       "AVIF"},
+      {"\0\0\0\x18"
+       "ftypheic"s,
+       "HEIF"},
+      {"\0\0\0\x0cjP  \r\n\x87\n"s, "JPEG 2000"},
   };
   for (const auto& [bytes, name] : formats) EXPECT_REGNET_ERROR(decode({bytes.begin(), bytes.end()}), Code::unsupported, "found " + name);
   EXPECT_REGNET_ERROR(decode({}), Code::bad_format, "empty");
@@ -267,8 +279,7 @@ TEST(Decode, FilesOfOtherTestSuitesGiveAnImageOrAnError) {
     if (!entry.is_regular_file()) continue;
     try {
       images += load_image(entry.path(), Exif::apply).rgb.empty() ? 0 : 1;
-    } catch (const Error&) {
-    }
+    } catch (const Error&) {}
   }
   EXPECT_GT(images, 250);
 }

@@ -101,7 +101,8 @@ TEST(Preprocess, AStripOfOnePixelCostsNoMoreThanItsCrop) {
 TEST(Preprocess, ASinglePixelFillsTheInput) {
   for (const Recipe& recipe : presets()) {
     const std::vector<float> found = preprocessed(uniform(1, 1, 200, 100, 50), recipe);
-    EXPECT_TRUE(std::all_of(found.begin(), found.begin() + 224 * 224, [&](float value) { return std::abs(value - found[0]) < 5e-7f; })) << recipe.name;
+    EXPECT_TRUE(std::all_of(found.begin(), found.begin() + 224 * 224, [&](float value) { return std::abs(value - found[0]) < 5e-7f; }))
+        << recipe.name;
   }
 }
 

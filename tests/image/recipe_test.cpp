@@ -51,7 +51,8 @@ TEST(Recipe, NamesOfChoicesAreReadBack) {
     EXPECT_EQ(parse_interpolation(name_of(value)), value);
   for (const CropOffset value : {CropOffset::half_even, CropOffset::ceil}) EXPECT_EQ(parse_crop_offset(name_of(value)), value);
   for (const ChannelOrder value : {ChannelOrder::rgb, ChannelOrder::bgr}) EXPECT_EQ(parse_channel_order(name_of(value)), value);
-  EXPECT_REGNET_ERROR(parse_interpolation("bilinear"), Code::invalid_argument, "opencv-bilinear-u8, opencv-bilinear-f32, pillow-bilinear, pillow-bicubic");
+  EXPECT_REGNET_ERROR(parse_interpolation("bilinear"), Code::invalid_argument,
+                      "opencv-bilinear-u8, opencv-bilinear-f32, pillow-bilinear, pillow-bicubic");
   EXPECT_REGNET_ERROR(parse_crop_offset("floor"), Code::invalid_argument, "half-even, ceil");
   EXPECT_REGNET_ERROR(parse_channel_order("RGB"), Code::invalid_argument, "rgb, bgr");
 }
@@ -60,7 +61,8 @@ TEST(Recipe, JsonShowsNumbersAsPeopleWriteThem) { EXPECT_EQ(to_json(find_preset(
 
 TEST(Recipe, JsonBringsBackEveryField) {
   for (const Recipe& recipe : presets()) EXPECT_EQ(recipe_from_json(to_json(recipe)), recipe) << recipe.name;
-  Recipe odd{"an \"odd\" one", 300, 299, Interpolation::pillow_bicubic, CropOffset::ceil, ChannelOrder::bgr, 255, {0.1f, -3e-8f, 1e7f}, {1e-30f, 1.0f / 3, 7}};
+  Recipe odd{"an \"odd\" one",     300, 299, Interpolation::pillow_bicubic, CropOffset::ceil, ChannelOrder::bgr, 255, {0.1f, -3e-8f, 1e7f},
+             {1e-30f, 1.0f / 3, 7}};
   EXPECT_EQ(recipe_from_json(to_json(odd)), odd);
 }
 

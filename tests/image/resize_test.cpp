@@ -70,19 +70,23 @@ TEST(Resize, WindowHoldsThePixelsOfTheWholeImage) {
     int width, height, to_width, to_height;
     Window window;
   };
-  constexpr Case cases[] = {{50, 40, 31, 25, {7, 3, 20, 22}}, {20, 31, 57, 90, {56, 0, 1, 90}}, {30, 90, 11, 30, {2, 4, 5, 6}}, {30, 20, 30, 9, {3, 2, 9, 4}},
-                            {30, 20, 13, 20, {3, 2, 9, 4}},   {30, 20, 15, 10, {3, 2, 9, 4}},   {30, 20, 30, 20, {29, 19, 1, 1}}};
+  constexpr Case cases[] = {{50, 40, 31, 25, {7, 3, 20, 22}}, {20, 31, 57, 90, {56, 0, 1, 90}}, {30, 90, 11, 30, {2, 4, 5, 6}},
+                            {30, 20, 30, 9, {3, 2, 9, 4}},    {30, 20, 13, 20, {3, 2, 9, 4}},   {30, 20, 15, 10, {3, 2, 9, 4}},
+                            {30, 20, 30, 20, {29, 19, 1, 1}}};
   for (const Case& c : cases) {
     const Image src = noise(c.width, c.height);
-    const Image whole[] = {resize_pillow(src, c.to_width, c.to_height, PillowFilter::bilinear), resize_pillow(src, c.to_width, c.to_height, PillowFilter::bicubic),
-                           resize_opencv(src, c.to_width, c.to_height)};
+    const Image whole[] = {resize_pillow(src, c.to_width, c.to_height, PillowFilter::bilinear),
+                           resize_pillow(src, c.to_width, c.to_height, PillowFilter::bicubic), resize_opencv(src, c.to_width, c.to_height)};
     const Image part[] = {resize_pillow(src, c.to_width, c.to_height, PillowFilter::bilinear, c.window),
-                          resize_pillow(src, c.to_width, c.to_height, PillowFilter::bicubic, c.window), resize_opencv(src, c.to_width, c.to_height, c.window)};
-    const std::vector<float> floats = resize_opencv_float(src, c.to_width, c.to_height), float_part = resize_opencv_float(src, c.to_width, c.to_height, c.window);
+                          resize_pillow(src, c.to_width, c.to_height, PillowFilter::bicubic, c.window),
+                          resize_opencv(src, c.to_width, c.to_height, c.window)};
+    const std::vector<float> floats = resize_opencv_float(src, c.to_width, c.to_height),
+                             float_part = resize_opencv_float(src, c.to_width, c.to_height, c.window);
     for (int i = 0; i < c.window.width * c.window.height * 3; ++i) {
       const int row = i / (c.window.width * 3), column = i % (c.window.width * 3);
       const auto at = static_cast<std::size_t>((c.window.y + row) * c.to_width * 3 + c.window.x * 3 + column);
-      for (int k = 0; k < 3; ++k) ASSERT_EQ(part[k].rgb[std::size_t(i)], whole[k].rgb[at]) << c.to_width << " x " << c.to_height << ", resampler " << k;
+      for (int k = 0; k < 3; ++k)
+        ASSERT_EQ(part[k].rgb[std::size_t(i)], whole[k].rgb[at]) << c.to_width << " x " << c.to_height << ", resampler " << k;
       ASSERT_EQ(float_part[std::size_t(i)], floats[at]);
     }
   }

@@ -16,8 +16,7 @@ std::atomic<std::size_t> largest{0}, balance{0};
 void* count_and_allocate(std::size_t bytes) {
   if (counting) {
     std::size_t seen = largest;
-    while (bytes > seen && !largest.compare_exchange_weak(seen, bytes)) {
-    }
+    while (bytes > seen && !largest.compare_exchange_weak(seen, bytes)) {}
     ++balance;
   }
   if (void* pointer = std::malloc(bytes ? bytes : 1)) return pointer;

@@ -134,7 +134,8 @@ TEST(Session, TheArenaHoldsOnlyWhatIsAliveAtOnce) {
 
 TEST(Compile, WeightsThatGiveNoFiniteLayerNameIt) {
   const Graph graph = build(small, tiny);
-  for (const auto& [name, value] : {std::pair{"s2.b1.f.b_bn.running_var", -1.0f}, {"s2.b1.f.b.weight", std::numeric_limits<float>::infinity()},
+  for (const auto& [name, value] : {std::pair{"s2.b1.f.b_bn.running_var", -1.0f},
+                                    {"s2.b1.f.b.weight", std::numeric_limits<float>::infinity()},
                                     {"s2.b1.f.b_bn.bias", std::numeric_limits<float>::quiet_NaN()}}) {
     std::vector<std::vector<float>> values;
     TensorMap tensors;

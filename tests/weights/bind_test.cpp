@@ -56,7 +56,8 @@ TEST(Recognise, ReadsEveryZooNetworkOffItsShapes) {
   for (const ZooEntry& entry : zoo) {
     const std::vector<Stage> stages = to_stages(entry.params);
     TensorMap shapes;
-    for (const Parameter& parameter : parameters(build(stages, {.classes = 21, .stem_width = 64}))) shapes.add(parameter.name, {DType::f32, parameter.shape, {}, 0, {}});
+    for (const Parameter& parameter : parameters(build(stages, {.classes = 21, .stem_width = 64})))
+      shapes.add(parameter.name, {DType::f32, parameter.shape, {}, 0, {}});
     const NetworkShape network = recognise(shapes);
     EXPECT_EQ(network.stages, stages) << entry.name;
     EXPECT_EQ(network.classes, 21);
@@ -76,7 +77,8 @@ TEST(Synthetic, ValuesAreThoseOfThePythonGenerator) {
   ASSERT_FALSE(golden["tensors"].empty());
   for (const nlohmann::json& row : golden["tensors"]) {
     const Parameter parameter{row["name"], row["shape"].get<Shape>()};
-    const std::vector<float> values = parameter.name == "input" ? synthetic_input(static_cast<std::size_t>(element_count(parameter.shape))) : synthetic_values(parameter);
+    const std::vector<float> values =
+        parameter.name == "input" ? synthetic_input(static_cast<std::size_t>(element_count(parameter.shape))) : synthetic_values(parameter);
     double sum = 0;
     for (const float value : values) sum += value;
     EXPECT_EQ(std::vector<float>(values.begin(), values.begin() + 4), row["first"].get<std::vector<float>>()) << parameter.name;

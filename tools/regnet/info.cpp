@@ -68,7 +68,8 @@ std::string joined(const std::vector<int>& values, const char* separator) {
 Json published(const std::string& name) {
   Json list = Json::array();
   for (const regnet::PublishedAccuracy& published : regnet::published_accuracies)
-    if (published.model == name) list.push_back({{"source", published.source}, {"top1", published.top1}, {"top5", published.top5}, {"file", published.file}});
+    if (published.model == name)
+      list.push_back({{"source", published.source}, {"top1", published.top1}, {"top5", published.top5}, {"file", published.file}});
   return list;
 }
 
@@ -76,8 +77,13 @@ Json layers_of(const Row& row) {
   Json list = Json::array();
   for (const regnet::Node& node : row.graph.nodes()) {
     const Complexity cost = regnet::complexity(row.graph, node);
-    list.push_back({{"name", node.name}, {"operation", regnet::describe(node.op)}, {"output", {node.dims.channels, node.dims.height, node.dims.width}},
-                    {"params", cost.params}, {"macs", cost.macs}, {"activations", cost.activations}, {"mmcv_flops", cost.mmcv_flops}});
+    list.push_back({{"name", node.name},
+                    {"operation", regnet::describe(node.op)},
+                    {"output", {node.dims.channels, node.dims.height, node.dims.width}},
+                    {"params", cost.params},
+                    {"macs", cost.macs},
+                    {"activations", cost.activations},
+                    {"mmcv_flops", cost.mmcv_flops}});
   }
   return list;
 }
@@ -85,11 +91,21 @@ Json layers_of(const Row& row) {
 void print_json(const std::vector<Row>& rows, const InfoOptions& options) {
   Json list = Json::array();
   for (const Row& row : rows) {
-    list.push_back({{"name", row.name}, {"design", regnet::to_string(row.params)}, {"resolution", options.network.resolution}, {"classes", options.network.classes},
-                    {"depths", each_stage(row, &regnet::Stage::depth)}, {"widths", each_stage(row, &regnet::Stage::width)},
-                    {"group_widths", each_stage(row, &regnet::Stage::group_width)}, {"params", row.total.params},
-                    {"params_no_head", row.total.params - row.head.params}, {"macs", row.total.macs}, {"macs_conv", row.total.macs - row.head.macs},
-                    {"flops_2x", 2 * row.total.macs}, {"activations", row.total.activations}, {"mmcv_flops", row.total.mmcv_flops}, {"published", published(row.name)}});
+    list.push_back({{"name", row.name},
+                    {"design", regnet::to_string(row.params)},
+                    {"resolution", options.network.resolution},
+                    {"classes", options.network.classes},
+                    {"depths", each_stage(row, &regnet::Stage::depth)},
+                    {"widths", each_stage(row, &regnet::Stage::width)},
+                    {"group_widths", each_stage(row, &regnet::Stage::group_width)},
+                    {"params", row.total.params},
+                    {"params_no_head", row.total.params - row.head.params},
+                    {"macs", row.total.macs},
+                    {"macs_conv", row.total.macs - row.head.macs},
+                    {"flops_2x", 2 * row.total.macs},
+                    {"activations", row.total.activations},
+                    {"mmcv_flops", row.total.mmcv_flops},
+                    {"published", published(row.name)}});
     if (options.layers) list.back()["layers"] = layers_of(row);
   }
   std::cout << list.dump(2) << '\n';
@@ -107,8 +123,9 @@ std::vector<Cells> cells_of(const std::vector<Row>& rows) {
   std::vector<Cells> table{{"model", "depths", "widths", "group widths", "params (M)", "MACs (G)", "activations (M)", "mmcv Flops (G)"}};
   for (const Row& row : rows)
     table.push_back({row.name, joined(each_stage(row, &regnet::Stage::depth), " "), joined(each_stage(row, &regnet::Stage::width), " "),
-                     joined(each_stage(row, &regnet::Stage::group_width), " "), fixed(double(row.total.params) / 1e6, 2), fixed(double(row.total.macs) / 1e9, 3),
-                     fixed(double(row.total.activations) / 1e6, 2), fixed(double(row.total.mmcv_flops) / 1e9, 2)});
+                     joined(each_stage(row, &regnet::Stage::group_width), " "), fixed(double(row.total.params) / 1e6, 2),
+                     fixed(double(row.total.macs) / 1e9, 3), fixed(double(row.total.activations) / 1e6, 2),
+                     fixed(double(row.total.mmcv_flops) / 1e9, 2)});
   return table;
 }
 
@@ -136,9 +153,10 @@ void print_markdown(const std::vector<Cells>& table) {
 void print_csv(const std::vector<Row>& rows) {
   std::cout << "name,depths,widths,group_widths,params,params_no_head,macs,activations,mmcv_flops\n";
   for (const Row& row : rows)
-    std::cout << '"' << row.name << "\"," << joined(each_stage(row, &regnet::Stage::depth), " ") << ',' << joined(each_stage(row, &regnet::Stage::width), " ") << ','
-              << joined(each_stage(row, &regnet::Stage::group_width), " ") << ',' << row.total.params << ',' << row.total.params - row.head.params << ','
-              << row.total.macs << ',' << row.total.activations << ',' << row.total.mmcv_flops << '\n';
+    std::cout << '"' << row.name << "\"," << joined(each_stage(row, &regnet::Stage::depth), " ") << ','
+              << joined(each_stage(row, &regnet::Stage::width), " ") << ',' << joined(each_stage(row, &regnet::Stage::group_width), " ") << ','
+              << row.total.params << ',' << row.total.params - row.head.params << ',' << row.total.macs << ',' << row.total.activations << ','
+              << row.total.mmcv_flops << '\n';
 }
 
 int run(const InfoOptions& options) {
@@ -174,6 +192,8 @@ Command add_info(CLI::App& regnet) {
   app->add_option("--resolution", options->network.resolution, "Side of the input in pixels")->capture_default_str();
   app->add_option("--classes", options->network.classes, "Number of classes")->capture_default_str();
   app->add_flag("--layers", options->layers, "Every layer with its output and cost");
-  app->add_option("-o,--output", options->output, "table, md, csv, json or dot")->check(CLI::IsMember({"table", "md", "csv", "json", "dot"}))->capture_default_str();
+  app->add_option("-o,--output", options->output, "table, md, csv, json or dot")
+      ->check(CLI::IsMember({"table", "md", "csv", "json", "dot"}))
+      ->capture_default_str();
   return {app, [options] { return run(*options); }};
 }

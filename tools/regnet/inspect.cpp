@@ -54,10 +54,24 @@ Json inspect(const InspectOptions& options) {
   Json ema = nullptr;
   for (const std::string& key : checkpoint.other_weights_keys)
     if (key.find("ema") != std::string::npos) ema = key;
-  Json json{{"file", options.file}, {"bytes", file.bytes().size()}, {"sha256", sha256(file.bytes())}, {"container", name_of(checkpoint.container)}, {"naming", nullptr},
-            {"weights_key", checkpoint.weights_key}, {"model", nullptr}, {"classes", nullptr}, {"dtype", dtypes_of(checkpoint.tensors)}, {"tensors", checkpoint.tensors.size()},
-            {"params", nullptr}, {"ema", ema}, {"other_weights_keys", checkpoint.other_weights_keys}, {"class_names", checkpoint.class_names}, {"preset", nullptr},
-            {"preset_source", nullptr}, {"refused_globals", checkpoint.refused_globals}, {"problems", Json::array()}};
+  Json json{{"file", options.file},
+            {"bytes", file.bytes().size()},
+            {"sha256", sha256(file.bytes())},
+            {"container", name_of(checkpoint.container)},
+            {"naming", nullptr},
+            {"weights_key", checkpoint.weights_key},
+            {"model", nullptr},
+            {"classes", nullptr},
+            {"dtype", dtypes_of(checkpoint.tensors)},
+            {"tensors", checkpoint.tensors.size()},
+            {"params", nullptr},
+            {"ema", ema},
+            {"other_weights_keys", checkpoint.other_weights_keys},
+            {"class_names", checkpoint.class_names},
+            {"preset", nullptr},
+            {"preset_source", nullptr},
+            {"refused_globals", checkpoint.refused_globals},
+            {"problems", Json::array()}};
   inspect_network(checkpoint, options.file, json);
   return json;
 }

@@ -15,8 +15,8 @@ namespace {
 
 std::string version_text() {
   const regnet::ThreadCount threads = regnet::default_threads();
-  return regnet::text("regnet ", regnet::version(), " (", regnet::commit(), ")\n", regnet::engine_description(), "\n", regnet::decoder_versions(), "\n",
-                      threads.count, " threads (", threads.source, ")");
+  return regnet::text("regnet ", regnet::version(), " (", regnet::commit(), ")\n", regnet::engine_description(), "\n", regnet::decoder_versions(),
+                      "\n", threads.count, " threads (", threads.source, ")");
 }
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {

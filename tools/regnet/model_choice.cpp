@@ -37,7 +37,9 @@ void RecipeChoice::add_options(CLI::App& app) {
   app.add_option("--channels", x_channels, "rgb or bgr");
   app.add_option("--mean", x_mean, "Mean of red, green, blue, in the preset's value range")->delimiter(',');
   app.add_option("--std", x_std, "Standard deviation of red, green, blue")->delimiter(',');
-  app.add_option("--exif", x_exif, "ignore the orientation in a file, as the published numbers do, or apply it")->check(CLI::IsMember({"ignore", "apply"}))->capture_default_str();
+  app.add_option("--exif", x_exif, "ignore the orientation in a file, as the published numbers do, or apply it")
+      ->check(CLI::IsMember({"ignore", "apply"}))
+      ->capture_default_str();
 }
 
 regnet::RecipeOverrides RecipeChoice::overrides() const {
@@ -53,10 +55,13 @@ regnet::RecipeOverrides RecipeChoice::overrides() const {
 }
 
 void ModelChoice::add_options(CLI::App& app) {
-  app.add_option("--weights", x_weights, "Checkpoint of pycls, mmcls, timm, torchvision or transformers; without it the built-in demo network is used");
+  app.add_option("--weights", x_weights,
+                 "Checkpoint of pycls, mmcls, timm, torchvision or transformers; without it the built-in demo network is used");
   app.add_option("--model", x_model, "The network that the weights must be; without it, it is recognised from their shapes");
   app.add_option("--weights-key", x_weights_key, "Entry of a PyTorch file, such as model_state or ema_state");
-  app.add_option("--backend", x_backend, "onednn, or reference (double precision, slow)")->check(CLI::IsMember({"onednn", "reference"}))->capture_default_str();
+  app.add_option("--backend", x_backend, "onednn, or reference (double precision, slow)")
+      ->check(CLI::IsMember({"onednn", "reference"}))
+      ->capture_default_str();
   x_recipe.add_options(app);
 }
 
@@ -69,23 +74,24 @@ regnet::Model ModelChoice::load(bool quiet, const regnet::SessionOptions& expect
     if (layer.slow) std::cerr << "regnet: warning: layer " << layer.name << " runs the slow implementation " << layer.implementation << '\n';
   if (quiet) return model;
   if (is_demo()) std::cerr << "no --weights: using the built-in demo network, trained on Fashion-MNIST\n";
-  std::cerr << "network: " << model.name << ", " << model.plan.classes() << " classes, " << name_of(model.naming) << " names in " << name_of(model.container);
+  std::cerr << "network: " << model.name << ", " << model.plan.classes() << " classes, " << name_of(model.naming) << " names in "
+            << name_of(model.container);
   if (!model.weights_key.empty()) std::cerr << ", weights from " << model.weights_key;
-  std::cerr << "\npreprocessing: " << model.recipe.name << " (" << model.recipe_source << "): resize " << model.recipe.resize << ", crop " << model.recipe.crop << ", "
-            << name_of(model.recipe.interpolation) << ", " << name_of(model.recipe.channels) << '\n';
+  std::cerr << "\npreprocessing: " << model.recipe.name << " (" << model.recipe_source << "): resize " << model.recipe.resize << ", crop "
+            << model.recipe.crop << ", " << name_of(model.recipe.interpolation) << ", " << name_of(model.recipe.channels) << '\n';
   return model;
 }
 
-std::string ModelChoice::weights_sha256() const {
-  return is_demo() ? sha256(demo_bytes()) : sha256(regnet::MappedFile(x_weights).bytes());
-}
+std::string ModelChoice::weights_sha256() const { return is_demo() ? sha256(demo_bytes()) : sha256(regnet::MappedFile(x_weights).bytes()); }
 
 std::filesystem::path demo_images() {
   const std::filesystem::path installed = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "share/regnet/demo/images";
   const auto by_length = [](const std::filesystem::path& a, const std::filesystem::path& b) { return a.native().size() < b.native().size(); };
   for (const std::filesystem::path& candidate : {installed, std::filesystem::path(REGNET_DEMO_IMAGES)})
-    if (std::filesystem::is_directory(candidate)) return std::min(candidate, candidate.lexically_proximate(std::filesystem::current_path()), by_length);
-  regnet::fail(regnet::Code::not_found, "the demo's images are neither in ", installed.string(), " nor in ", REGNET_DEMO_IMAGES, "; name a data set with --data");
+    if (std::filesystem::is_directory(candidate))
+      return std::min(candidate, candidate.lexically_proximate(std::filesystem::current_path()), by_length);
+  regnet::fail(regnet::Code::not_found, "the demo's images are neither in ", installed.string(), " nor in ", REGNET_DEMO_IMAGES,
+               "; name a data set with --data");
 }
 
 nlohmann::ordered_json recipe_json(const regnet::Recipe& recipe, const std::string& source) {

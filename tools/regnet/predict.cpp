@@ -31,8 +31,11 @@ struct Result {
 class Predictor {
  public:
   Predictor(const regnet::Model& model, const PredictOptions& options)
-      : x_model(model), x_options(options), x_session(model.plan, {.batch = 1, .threads = options.threads}),
-        x_input(static_cast<std::size_t>(model.plan.input_dims().count())), x_logits(static_cast<std::size_t>(model.plan.classes())) {}
+      : x_model(model),
+        x_options(options),
+        x_session(model.plan, {.batch = 1, .threads = options.threads}),
+        x_input(static_cast<std::size_t>(model.plan.input_dims().count())),
+        x_logits(static_cast<std::size_t>(model.plan.classes())) {}
 
   void add_image(const std::string& path) {
     try {
@@ -49,7 +52,8 @@ class Predictor {
     const NpyArray array = read_npy(path);
     const regnet::Dims dims = x_model.plan.input_dims();
     if (array.shape.size() != 4 || array.shape[1] != dims.channels || array.shape[2] != dims.height || array.shape[3] != dims.width)
-      regnet::fail(regnet::Code::mismatch, path, ": expected [n, ", dims.channels, ", ", dims.height, ", ", dims.width, "], found ", regnet::to_string(array.shape));
+      regnet::fail(regnet::Code::mismatch, path, ": expected [n, ", dims.channels, ", ", dims.height, ", ", dims.width, "], found ",
+                   regnet::to_string(array.shape));
     for (std::size_t i = 0; i * x_input.size() < array.values.size(); ++i)
       add(regnet::text(path, "#", i), std::span(array.values).subspan(i * x_input.size(), x_input.size()));
   }
@@ -97,7 +101,8 @@ void print_csv(const std::vector<Result>& results) {
   for (const Result& result : results)
     for (std::size_t rank = 0; rank < result.top.size(); ++rank) {
       const regnet::Prediction& p = result.top[rank];
-      std::cout << quoted(result.image) << ',' << rank + 1 << ',' << p.class_index << ',' << quoted(p.name) << ',' << std::setprecision(9) << p.probability << ',' << p.logit << '\n';
+      std::cout << quoted(result.image) << ',' << rank + 1 << ',' << p.class_index << ',' << quoted(p.name) << ',' << std::setprecision(9)
+                << p.probability << ',' << p.logit << '\n';
     }
 }
 
@@ -106,7 +111,8 @@ void print_text(const std::vector<Result>& results) {
     if (!result.error.empty()) continue;
     std::cout << result.image << '\n';
     for (const regnet::Prediction& p : result.top)
-      std::cout << "  " << std::fixed << std::setprecision(2) << std::setw(6) << 100 * p.probability << "%  " << std::setw(4) << p.class_index << "  " << p.name << '\n';
+      std::cout << "  " << std::fixed << std::setprecision(2) << std::setw(6) << 100 * p.probability << "%  " << std::setw(4) << p.class_index << "  "
+                << p.name << '\n';
   }
 }
 
@@ -121,7 +127,9 @@ int run(const PredictOptions& options) {
   const auto failed = std::count_if(predictor.results.begin(), predictor.results.end(), [](const Result& result) { return !result.error.empty(); });
   if (!options.logits.empty()) {
     // Rows of an array cannot say which image they belong to, so a file with holes would mislead.
-    if (failed > 0) regnet::fail(regnet::Code::bad_format, options.logits, ": not written, since ", failed, " of ", predictor.results.size(), " images could not be read");
+    if (failed > 0)
+      regnet::fail(regnet::Code::bad_format, options.logits, ": not written, since ", failed, " of ", predictor.results.size(),
+                   " images could not be read");
     write_npy(options.logits, {static_cast<std::int64_t>(predictor.results.size()), model.plan.classes()}, predictor.all_logits);
   }
   if (options.output == "json") print_json(predictor.results);
@@ -136,7 +144,9 @@ int run(const PredictOptions& options) {
 Command add_predict(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("predict", "The likeliest classes of images");
   auto options = std::make_shared<PredictOptions>();
-  app->add_option("image", options->images, "Images, folders, .npy files of float32 [n, 3, h, w] that are already preprocessed, or - for a list of paths on stdin")->required();
+  app->add_option("image", options->images,
+                  "Images, folders, .npy files of float32 [n, 3, h, w] that are already preprocessed, or - for a list of paths on stdin")
+      ->required();
   options->model.add_options(*app);
   app->add_option("--top", options->top, "Classes per image")->check(CLI::Range(1, 1'000'000))->capture_default_str();
   app->add_option("--logits", options->logits, "Write the logits of all images as a .npy file, float32 [images, classes]");

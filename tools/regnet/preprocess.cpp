@@ -16,7 +16,8 @@ struct PreprocessOptions {
 };
 
 int run(const PreprocessOptions& options) {
-  if (options.recipe.preset().empty()) regnet::fail(regnet::Code::invalid_argument, "preprocess: --preset is required, or nothing says what the network expects");
+  if (options.recipe.preset().empty())
+    regnet::fail(regnet::Code::invalid_argument, "preprocess: --preset is required, or nothing says what the network expects");
   const regnet::Recipe recipe = options.recipe.overrides().applied_to(regnet::find_preset(options.recipe.preset()));
   const std::vector<std::string> images = expand_images(options.images);
   const auto side = static_cast<std::size_t>(recipe.crop), size = 3 * side * side;
@@ -24,7 +25,8 @@ int run(const PreprocessOptions& options) {
   for (std::size_t i = 0; i < images.size(); ++i)
     regnet::preprocess_file(images[i], recipe, options.recipe.exif(), std::span(values).subspan(i * size, size));
   write_npy(options.dump, {static_cast<std::int64_t>(images.size()), 3, recipe.crop, recipe.crop}, values);
-  std::cerr << images.size() << " images as float32 [" << images.size() << ", 3, " << side << ", " << side << "] in " << options.dump << ", preset " << recipe.name << '\n';
+  std::cerr << images.size() << " images as float32 [" << images.size() << ", 3, " << side << ", " << side << "] in " << options.dump << ", preset "
+            << recipe.name << '\n';
   return exit_done;
 }
 

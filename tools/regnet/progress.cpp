@@ -27,6 +27,6 @@ void ProgressLine::update(int done, int total, const std::string& result) {
   }
   constexpr int width = 24;
   const int filled = total > 0 ? static_cast<int>(static_cast<long long>(width) * done / total) : width;
-  std::cerr << "\r[" << std::string(static_cast<std::size_t>(filled), '#') << std::string(static_cast<std::size_t>(width - filled), '.') << "] " << line.str()
-            << "\x1b[K" << (finished ? "\n" : "") << std::flush;
+  std::cerr << "\r[" << std::string(static_cast<std::size_t>(filled), '#') << std::string(static_cast<std::size_t>(width - filled), '.') << "] "
+            << line.str() << "\x1b[K" << (finished ? "\n" : "") << std::flush;
 }

@@ -52,8 +52,6 @@ struct Dims {
   friend bool operator==(const Dims&, const Dims&) = default;
 };
 
-inline std::string to_string(const Dims& dims) {
-  return text(dims.channels, " x ", dims.height, " x ", dims.width);
-}
+inline std::string to_string(const Dims& dims) { return text(dims.channels, " x ", dims.height, " x ", dims.width); }
 
 }  // namespace regnet

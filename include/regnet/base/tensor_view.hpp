@@ -59,8 +59,8 @@ inline void check_bounds(const TensorView& view, std::string_view name) {
     last += steps * stride;
   }
   if (last >= available)
-    fail(Code::bad_format, name, ": shape ", to_string(view.shape), " at offset ", view.offset, " reaches past its storage of ",
-         available, " elements");
+    fail(Code::bad_format, name, ": shape ", to_string(view.shape), " at offset ", view.offset, " reaches past its storage of ", available,
+         " elements");
 }
 
 namespace detail {
@@ -109,7 +109,8 @@ inline std::vector<float> to_floats(const TensorView& view) {
     case DType::i32: detail::copy_strided<std::int32_t>(view, dst, widen); break;
     case DType::i16: detail::copy_strided<std::int16_t>(view, dst, widen); break;
     case DType::i8: detail::copy_strided<std::int8_t>(view, dst, widen); break;
-    case DType::u8: case DType::boolean: detail::copy_strided<std::uint8_t>(view, dst, widen); break;
+    case DType::u8:
+    case DType::boolean: detail::copy_strided<std::uint8_t>(view, dst, widen); break;
   }
   return dst;
 }

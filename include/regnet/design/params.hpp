@@ -17,12 +17,12 @@ enum class WidthRule {
 };
 
 struct Params {
-  int w_0 = 0;             // initial width
-  double w_a = 0;          // slope of the widths over the blocks
-  double w_m = 0;          // ratio between the widths of two quantised levels
-  int d = 0;               // depth: number of blocks
-  int group_width = 0;     // channels per group of the 3x3 convolutions
-  double bottleneck = 1;   // bottleneck width over block width (1/b in the paper)
+  int w_0 = 0;            // initial width
+  double w_a = 0;         // slope of the widths over the blocks
+  double w_m = 0;         // ratio between the widths of two quantised levels
+  int d = 0;              // depth: number of blocks
+  int group_width = 0;    // channels per group of the 3x3 convolutions
+  double bottleneck = 1;  // bottleneck width over block width (1/b in the paper)
   WidthRule rule = WidthRule::pycls;
 
   friend bool operator==(const Params&, const Params&) = default;

@@ -12,9 +12,9 @@
 namespace regnet {
 
 struct BlockWidths {
-  std::vector<double> linear;   // u_j = w_0 + w_a j
-  std::vector<int> quantised;   // multiples of 8, non-decreasing
-  int levels = 0;               // highest power of w_m plus one; above the number of distinct widths when a power is skipped
+  std::vector<double> linear;  // u_j = w_0 + w_a j
+  std::vector<int> quantised;  // multiples of 8, non-decreasing
+  int levels = 0;              // highest power of w_m plus one; above the number of distinct widths when a power is skipped
 };
 
 // Returns the widths of all d blocks before they are fitted to the group width. Throws as validate does, and invalid_argument when a width exceeds 2^20.

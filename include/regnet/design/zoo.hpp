@@ -37,8 +37,7 @@ inline constexpr std::array<ZooEntry, 13> zoo{{
     {"regnetx_12gf", "RegNetX-12GF", "regnetx_120", "", {168, 73.36, 2.37, 19, 112}},
     {"regnetx_16gf", "RegNetX-16GF", "regnetx_160", "regnet_x_16gf", {216, 55.59, 2.1, 22, 128}},
     {"regnetx_32gf", "RegNetX-32GF", "regnetx_320", "regnet_x_32gf", {320, 69.86, 2.0, 23, 168}},
-    {"regnet_x_400mf", "torchvision RegNet_X_400MF", "regnetx_004_tv", "regnet_x_400mf",
-     {24, 24.48, 2.54, 22, 16, 1, WidthRule::torchvision}},
+    {"regnet_x_400mf", "torchvision RegNet_X_400MF", "regnetx_004_tv", "regnet_x_400mf", {24, 24.48, 2.54, 22, 16, 1, WidthRule::torchvision}},
 }};
 
 struct Design {
@@ -88,9 +87,8 @@ inline int edit_distance(std::string_view a, std::string_view b) {
 inline std::string near_names(const std::string& key) {
   std::array<const ZooEntry*, zoo.size()> entries{};
   std::transform(zoo.begin(), zoo.end(), entries.begin(), [](const ZooEntry& entry) { return &entry; });
-  std::stable_sort(entries.begin(), entries.end(), [&](const ZooEntry* a, const ZooEntry* b) {
-    return edit_distance(key, a->name) < edit_distance(key, b->name);
-  });
+  std::stable_sort(entries.begin(), entries.end(),
+                   [&](const ZooEntry* a, const ZooEntry* b) { return edit_distance(key, a->name) < edit_distance(key, b->name); });
   return text(entries[0]->name, ", ", entries[1]->name, ", ", entries[2]->name);
 }
 
@@ -121,8 +119,7 @@ inline Params parse_params(std::string_view design) {
     else if (key == "b") params.bottleneck = real();
     else if (key == "rule" && (value == "pycls" || value == "torchvision"))
       params.rule = value == "pycls" ? WidthRule::pycls : WidthRule::torchvision;
-    else
-      fail(Code::invalid_argument, "design '", design, "': expected w0, wa, wm, d, g, b or rule=pycls|torchvision, found '", item, "'");
+    else fail(Code::invalid_argument, "design '", design, "': expected w0, wa, wm, d, g, b or rule=pycls|torchvision, found '", item, "'");
     if (const auto at = missing.find(text(key, ' ')); at != std::string::npos) missing.erase(at, key.size() + 1);
   }
   if (!missing.empty()) fail(Code::invalid_argument, "design '", design, "': missing ", missing, "(example: w0=24,wa=24.48,wm=2.54,d=22,g=16)");

@@ -29,12 +29,12 @@ struct Report {
   int n = 0;  // images counted: all listed, or with skip_errors all that could be read
   int top1_correct = 0;
   int top5_correct = 0;
-  int errors = 0;                // images that could not be read
-  int skipped = 0;               // of those, left out of n
-  double seconds = 0;            // of wall time
-  double decode_seconds = 0;     // summed over workers: reading, decoding and preprocessing
-  double forward_seconds = 0;    // summed over workers: the network
-  std::vector<Answer> answers;   // one per sample of the data set, in its order
+  int errors = 0;               // images that could not be read
+  int skipped = 0;              // of those, left out of n
+  double seconds = 0;           // of wall time
+  double decode_seconds = 0;    // summed over workers: reading, decoding and preprocessing
+  double forward_seconds = 0;   // summed over workers: the network
+  std::vector<Answer> answers;  // one per sample of the data set, in its order
 };
 
 // Called from worker threads, one at a time: images done, of how many, right answers so far.

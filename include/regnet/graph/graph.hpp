@@ -102,7 +102,9 @@ inline Dims infer(const std::string& name, const Op& op, const std::vector<Dims>
             expect_input(src[0] == src[1], name, "two inputs of one shape", to_string(src[0]) + " and " + to_string(src[1]));
             return src[0];
           },
-          [&](const GlobalAveragePool&) { return arity(1), Dims{src[0].channels, 1, 1}; },
+          [&](const GlobalAveragePool&) {
+            return arity(1), Dims{src[0].channels, 1, 1};
+          },
           [&](const Linear& linear) {
             arity(1);
             expect_input(src[0].count() == linear.in_features, name, text(linear.in_features, " features").c_str(), to_string(src[0]));

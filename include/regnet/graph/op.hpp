@@ -53,9 +53,8 @@ Overloaded(Cases...) -> Overloaded<Cases...>;
 
 inline std::string_view name_of(const Op& op) {
   return std::visit(Overloaded{[](const Input&) { return "input"; }, [](const Conv&) { return "conv"; },
-                               [](const BatchNorm&) { return "batch_norm"; }, [](const Relu&) { return "relu"; },
-                               [](const Add&) { return "add"; }, [](const GlobalAveragePool&) { return "global_average_pool"; },
-                               [](const Linear&) { return "linear"; }},
+                               [](const BatchNorm&) { return "batch_norm"; }, [](const Relu&) { return "relu"; }, [](const Add&) { return "add"; },
+                               [](const GlobalAveragePool&) { return "global_average_pool"; }, [](const Linear&) { return "linear"; }},
                     op);
 }
 

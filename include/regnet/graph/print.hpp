@@ -25,7 +25,8 @@ inline std::string describe(const Op& op) {
 
 // One line per node with output shape and cost, and a line of totals. The costs are those of complexity().
 inline void print_table(std::ostream& out, const Graph& graph) {
-  const auto row = [&](const std::string& name, const std::string& op, const std::string& dims, const auto& params, const auto& macs, const auto& activations) {
+  const auto row = [&](const std::string& name, const std::string& op, const std::string& dims, const auto& params, const auto& macs,
+                       const auto& activations) {
     out << std::left << std::setw(16) << name << std::setw(24) << op << std::right << std::setw(18) << dims << std::setw(12) << params
         << std::setw(15) << macs << std::setw(13) << activations << '\n';
   };

@@ -39,9 +39,9 @@ inline MemoryLayout plan_memory(const std::vector<Lifetime>& buffers, std::size_
     }
     layout.offsets[buffer] = offset;
     layout.bytes = std::max(layout.bytes, offset + rounded(life.bytes));
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), buffer,
-                                   [&](std::size_t a, std::size_t b) { return layout.offsets[a] < layout.offsets[b]; }),
-                  buffer);
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), buffer, [&](std::size_t a, std::size_t b) { return layout.offsets[a] < layout.offsets[b]; }),
+        buffer);
   }
   return layout;
 }

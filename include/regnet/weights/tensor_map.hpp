@@ -30,9 +30,7 @@ class TensorMap {
 
   // Keeps the bytes behind the views (a mapping, an inflated entry) alive with this map and its copies.
   void keep_alive(std::shared_ptr<const void> owner) { x_owners.push_back(std::move(owner)); }
-  void keep_alive_with(const TensorMap& other) {
-    x_owners.insert(x_owners.end(), other.x_owners.begin(), other.x_owners.end());
-  }
+  void keep_alive_with(const TensorMap& other) { x_owners.insert(x_owners.end(), other.x_owners.begin(), other.x_owners.end()); }
 
   // Returns nullptr when there is no such tensor.
   [[nodiscard]] const TensorView* find(std::string_view name) const {
