@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   app.name("regnet");
   app.require_subcommand(1);
   app.set_version_flag("--version", version_text);
-  const std::vector<Command> commands{add_info(app), add_inspect(app), add_predict(app), add_preprocess(app), add_eval(app)};
+  const std::vector<Command> commands{add_info(app), add_inspect(app), add_convert(app), add_predict(app), add_preprocess(app), add_eval(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
