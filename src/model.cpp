@@ -29,7 +29,7 @@ std::string describe(const std::vector<Stage>& stages) {
 std::string torchvision_preset(const std::string& origin, std::string& source) {
   const std::string file = std::filesystem::path(origin).filename().string();
   for (const PublishedAccuracy& row : published_accuracies)
-    if (row.file == file) {
+    if (row.file == file && row.source.starts_with("torchvision")) {
       source = text("by the published file name ", file);
       return std::string(row.source);
     }

@@ -147,10 +147,10 @@ Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
          fs::exists(path) ? "a file" : "nothing");
   std::vector<std::string> folders;
   int images = 0, others = 0;
-  std::error_code error;
+  std::error_code error, dangling;  // a link that leads nowhere is no folder
   for (const fs::directory_entry& entry : fs::directory_iterator(path, error)) {
     if (is_hidden(entry.path())) ++others;
-    else if (entry.is_directory(error)) folders.push_back(entry.path().filename().string());
+    else if (entry.is_directory(dangling)) folders.push_back(entry.path().filename().string());
     else ++(is_image(entry.path()) ? images : others);
   }
   if (error) fail(Code::io, path.string(), ": ", error.message());

@@ -37,7 +37,7 @@ LayerWeights folded_weights(const BoundWeights& bound, const Node& node) {
   if (const auto* conv = std::get_if<Conv>(&node.op); conv && !conv->batch_norm.empty()) {
     const std::string& norm = conv->batch_norm;
     layer.bias = fold_batch_norm(layer.weights, values_of(bound, norm + ".weight"), values_of(bound, norm + ".bias"),
-                                 values_of(bound, norm + ".running_mean"), values_of(bound, norm + ".running_var"), BatchNorm{}.epsilon);
+                                 values_of(bound, norm + ".running_mean"), values_of(bound, norm + ".running_var"), conv->epsilon);
   } else if (conv) {
     layer.bias.assign(static_cast<std::size_t>(conv->out_channels), 0.0f);
   } else {
@@ -69,19 +69,16 @@ struct Program {
   std::vector<LayerReport> layers;
 };
 
-// The first implementation of oneDNN's list that is generated or hand-vectorised code. x64:gemm:jit is several times
-// slower than the direct kernels but still compiled code; ref is not, and is taken only when there is nothing else, and reported.
+// A reference kernel: right, and orders of magnitude slower than generated code.
 template <class PrimitiveDesc>
 bool is_slow(const PrimitiveDesc& desc) {
-  const std::string name = desc.impl_info_str();
-  return name.find("ref") != std::string::npos;
+  return std::string(desc.impl_info_str()).find("ref") != std::string::npos;
 }
 
+// The first implementation of oneDNN's list that is no reference kernel; one of those only when there is nothing else, and then it is reported.
 template <class PrimitiveDesc>
 PrimitiveDesc fastest(PrimitiveDesc desc) {
-  const PrimitiveDesc first = desc;
-  while (is_slow(desc))
-    if (!desc.next_impl()) return first;
+  while (is_slow(desc) && desc.next_impl()) {}
   return desc;
 }
 

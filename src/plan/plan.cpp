@@ -1,5 +1,9 @@
 #include <regnet/plan/plan.hpp>
 
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
 #include <regnet/base/threads.hpp>
 #include <regnet/plan/session.hpp>
 
@@ -16,9 +20,20 @@ SessionOptions checked(SessionOptions options) {
   return options;
 }
 
+// Whether all values are finite: those that are not have all bits of the exponent set.
+bool all_finite(std::span<const float> values) {
+  std::uint32_t largest = 0;
+  for (const float value : values) largest = std::max(largest, std::bit_cast<std::uint32_t>(value) & 0x7fffffffu);
+  return largest < 0x7f800000u;
+}
+
 }  // namespace
 
 Plan compile(BoundWeights weights, const CompileOptions& options) {
+  // A session writes one number per class and nothing may be there before: what follows a linear layer or a pooling would break both.
+  const std::vector<Node>& nodes = weights.graph.nodes();
+  if (nodes.empty() || !std::holds_alternative<Linear>(nodes.back().op))
+    fail(Code::invalid_argument, "compile: expected a graph that ends in a linear layer, found ", nodes.empty() ? "nothing" : nodes.back().name);
   if (options.backend == Backend::reference) return Plan(detail::make_reference_plan(std::move(weights)));
   return Plan(detail::make_onednn_plan(std::move(weights), checked(options.expected)));
 }
@@ -54,6 +69,8 @@ void Session::run(std::span<const float> images, std::span<float> logits) {
          images.size());
   if (logits.size() != expected_logits)
     fail(Code::invalid_argument, "session: expected room for ", batch, " x ", graph.classes(), " logits, found ", logits.size());
+  // A kernel's ReLU turns NaN into 0, so a broken image would get an answer like any other.
+  if (!all_finite(images)) fail(Code::numeric, "session: expected finite values in the images, found NaN or infinity");
   x_state->impl->run(images.data(), logits.data());
 }
 

@@ -15,9 +15,16 @@ TEST(TopK, EqualLogitsKeepTheLowerIndexFirst) {
 }
 
 TEST(TopK, FewerClassesThanAskedForGivesAll) {
-  const std::vector<float> logits{-1, -std::numeric_limits<float>::infinity(), 0};
+  const std::vector<float> logits{-1, -2, 0};
   EXPECT_EQ(top_k(logits, 5), (std::vector<int>{2, 0, 1}));
   EXPECT_TRUE(top_k(logits, 0).empty());
+}
+
+TEST(TopK, InfinityIsAnErrorToo) {
+  for (const float sign : {1.0f, -1.0f}) {
+    const std::vector<float> logits{0, 1, sign * std::numeric_limits<float>::infinity()};
+    EXPECT_REGNET_ERROR(top_k(logits, 1), Code::numeric, "class 2 is infinite");
+  }
 }
 
 TEST(TopK, NaNIsAnErrorThatNamesTheClass) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include <sys/stat.h>
@@ -109,6 +110,7 @@ TEST(Command, ResultsThatCannotBeWrittenAreAnError) {
   const Result result = regnet("info --all >/dev/full");
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_NE(result.err.find("stdout"), std::string::npos) << result.err;
+  EXPECT_EQ(regnet("--version >/dev/full").exit_code, 2);
 }
 
 TEST(Command, APipeInThePlaceOfAFileIsRefusedAtOnce) {
@@ -171,6 +173,38 @@ TEST(Predict, ListsFoldersAndArraysGiveTheSameLogitsAsTheImage) {
   EXPECT_EQ(logits("'" + array + "'"), expected);
 }
 
+// --mean once took the images that followed it for numbers.
+TEST(Predict, NumbersOfTheRecipeDoNotSwallowImages) {
+  const Result result = regnet("predict -q --mean 0.3,0.3,0.3 --std 0.4,0.4,0.4 -o json '" + demo_image + "' '" + demo_image + "'");
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(Json::parse(result.out).size(), 2u);
+}
+
+std::string npy(const std::string& shape, const std::vector<float>& values) {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
+  header.append(127 - 10 - header.size(), ' ');
+  header += '\n';
+  return std::string("\x93NUMPY\x01\0", 8) + static_cast<char>(header.size()) + '\0' + header +
+         std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+}
+
+// A kernel's ReLU makes 0 of NaN, so an array of NaN once was a shirt, with 54%.
+TEST(Predict, ArraysWithoutAnAnswerAreErrorsAndTheOthersGoOn) {
+  const TemporaryFolder folder;
+  std::vector<float> two(2 * 3 * 64 * 64, 0.0f);
+  two[5] = std::numeric_limits<float>::quiet_NaN();
+  const std::string half = folder.write("half.npy", npy("2, 3, 64, 64", two));
+  const Result result = regnet("predict -q -o json '" + half + "'");
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_NE(result.err.find("half.npy#0: session: expected finite values"), std::string::npos) << result.err;
+  ASSERT_EQ(Json::parse(result.out).size(), 2u);
+  EXPECT_EQ(Json::parse(result.out)[1]["top"].size(), 5u);
+  two.resize(two.size() / 2);
+  expect_refused("predict -q '" + folder.write("nan.npy", npy("1, 3, 64, 64", two)) + "'", "finite");
+  expect_refused("predict -q -o json '" + folder.write("none.npy", npy("0, 3, 64, 64", {})) + "'", "with n >= 1");
+  expect_refused("predict -q -o csv '" + folder.write("small.npy", npy("1, 3, 2, 2", std::vector<float>(12))) + "'", "found [1, 3, 2, 2]");
+}
+
 TEST(Predict, BrokenImagesAreNamedAndTheOthersStillAnswered) {
   const TemporaryFolder folder;
   const std::string broken = folder.write("broken.jpg", "\xff\xd8\xff");
@@ -195,6 +229,8 @@ TEST(Predict, WeightsThatAreNoneAreRefused) {
   expect_refused("predict -q --model regnetx_400mf " + image, "expected regnetx_400mf");
   expect_refused("predict -q --preset nonsense " + image, "nonsense");
   expect_refused("predict -q --mean 1,2 " + image, "expected 3 numbers");
+  expect_refused("predict -q --weights '' " + image, "empty");
+  expect_refused("eval -q --data ''", "empty");
 }
 
 // A safetensors file, taken apart so that a test can damage its header in a meaningful way.
@@ -336,6 +372,16 @@ TEST(Eval, BrokenImagesGiveExitCode3AndNoneSkippedInSilence) {
   EXPECT_EQ(skipped.exit_code, 0);
   EXPECT_EQ(Json::parse(skipped.out)["n"], 20);
   EXPECT_EQ(Json::parse(skipped.out)["skipped"], 2);
+}
+
+// A file name that was no UTF-8 once ended a whole evaluation in a JSON exception.
+TEST(Eval, FileNamesNeedNotBeUtf8) {
+  const TemporaryFolder folder;
+  fill(folder);
+  folder.write("1/broken\xff.png");
+  const Result result = regnet("eval -q --threads 1 -o json --data '" + folder.path().string() + "'");
+  EXPECT_EQ(result.exit_code, 3) << result.err;
+  EXPECT_EQ(Json::parse(result.out)["failed_images"].size(), 1u);
 }
 
 TEST(Eval, DataThatIsNoneIsRefused) {

@@ -72,6 +72,13 @@ TEST(Dataset, HiddenAndForeignFilesAreIgnoredAndCounted) {
   EXPECT_EQ(dataset.ignored, 6);  // the hidden folder is one
 }
 
+TEST(Dataset, LinksThatLeadNowhereAreOtherFiles) {
+  const TemporaryFolder folder;
+  folder.write("0/a.jpg");
+  for (int i = 0; i < 30; ++i) std::filesystem::create_symlink("nowhere", folder.path() / ("link" + std::to_string(i)));
+  EXPECT_EQ(open_dataset(folder.path(), {{}, 1, {}}).ignored, 30);
+}
+
 TEST(Dataset, ALinkThatLeadsToItselfIsAnErrorNotALoop) {
   const TemporaryFolder folder;
   folder.write("0/a.jpg");

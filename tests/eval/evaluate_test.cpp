@@ -130,7 +130,7 @@ TEST(Evaluate, NaNLogitsEndTheRunAndNameTheImage) {
   for (const Parameter& parameter : parameters(graph)) tensors.add(parameter.name, view_of(values[i++], parameter.shape));
   const Plan broken = compile(bind(graph, tensors));
   const Dataset dataset = open_dataset(folder.path(), {{}, classes, {}});
-  EXPECT_REGNET_ERROR(evaluate(broken, recipe(), dataset, {.batch = 2, .threads = 2}), Code::numeric, "is NaN");
+  EXPECT_REGNET_ERROR(evaluate(broken, recipe(), dataset, {.batch = 2, .threads = 2}), Code::numeric, "logit of class ");
 }
 
 TEST(Evaluate, ARecipeOfAnotherSizeThanTheNetworkIsRefused) {

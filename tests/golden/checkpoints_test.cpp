@@ -105,6 +105,16 @@ TEST(CheckpointChoice, TheNamingDecidesThePreset) {
   EXPECT_EQ(find_preset("torchvision-v2").channels, ChannelOrder::rgb);
 }
 
+// A torchvision file under another framework's published name once got that framework's channel order.
+TEST(CheckpointChoice, AFileNameChoosesOnlyAmongTorchvisionsOwnRecipes) {
+  const Checkpoint checkpoint = open_checkpoint(path_of("torchvision-zip.pth"));
+  std::string source;
+  const auto preset = [&](const char* file) { return default_recipe(checkpoint, Naming::torchvision, file, source).name; };
+  EXPECT_EQ(preset("some/folder/regnet_x_400mf-adf1edd5.pth"), "torchvision-v1");
+  EXPECT_EQ(preset("RegNetX-400MF-0db9f35c.pth"), "torchvision-v2");
+  EXPECT_EQ(preset("regnetx-400mf_8xb128_in1k_20211213-89bfc226.pth"), "torchvision-v2");
+}
+
 TEST(CheckpointChoice, ANetworkThatIsNotTheOneAskedForIsRefused) {
   LoadOptions options;
   options.model = "regnetx_400mf";

@@ -149,6 +149,38 @@ TEST(Compile, WeightsThatGiveNoFiniteLayerNameIt) {
   }
 }
 
+// Both would write where they must not: past the logits, or onto what the caller had there.
+TEST(Compile, AGraphThatDoesNotEndInALinearLayerIsRefused) {
+  Graph graph;
+  const NodeId input = graph.append("input", Input{{3, 4, 4}}, {});
+  EXPECT_REGNET_ERROR(compile(BoundWeights{}), Code::invalid_argument, "found nothing");
+  graph.append("stem.conv", Conv{.in_channels = 3, .out_channels = 8}, {input});
+  EXPECT_REGNET_ERROR(compile(bind(graph, synthetic_weights(parameters(graph)))), Code::invalid_argument, "found stem.conv");
+}
+
+TEST(Compile, FoldsWithTheEpsilonOfTheGraph) {
+  Graph graph;
+  NodeId x = graph.append("input", Input{{3, 4, 4}}, {});
+  x = graph.append("stem.conv", Conv{.in_channels = 3, .out_channels = 8}, {x});
+  x = graph.append("stem.bn", BatchNorm{8, 1.0}, {x});
+  x = graph.append("head.avg_pool", GlobalAveragePool{}, {x});
+  graph.append("head.fc", Linear{8, 5}, {x});
+  const BoundWeights weights = bind(graph, synthetic_weights(parameters(graph)));
+  const std::vector<float> images = synthetic_input(3 * 4 * 4);
+  EXPECT_LT(relative_difference(run(compile(weights), 1, 1, images), run(compile(weights, {.backend = Backend::reference}), 1, 1, images)), 1e-5);
+}
+
+TEST(Session, ImagesThatAreNotFiniteAreRefused) {
+  const Plan plan = compile(network(small, tiny));
+  Session session(plan, {.batch = 1, .threads = 1});
+  std::vector<float> images = synthetic_input(3 * 33 * 33), logits(5);
+  for (const float value :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+    images[77] = value;
+    EXPECT_REGNET_ERROR(session.run(images, logits), Code::numeric, "finite");
+  }
+}
+
 TEST(Compile, NoLayerOfAZooLikeNetworkIsSlow) {
   const Plan plan = compile(network({{1, 24, 24, 8}, {1, 56, 56, 8}, {1, 80, 80, 40}}, {.resolution = 64}));
   for (const LayerReport& layer : plan.layers()) EXPECT_FALSE(layer.slow) << layer.name << ": " << layer.implementation;

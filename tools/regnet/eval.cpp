@@ -8,6 +8,7 @@
 #include <regnet/version.hpp>
 
 #include "commands.hpp"
+#include "json.hpp"
 #include "model_choice.hpp"
 #include "progress.hpp"
 
@@ -116,7 +117,7 @@ int run(EvalOptions& options) {
     Json json = report_json(report, model);
     json["failed_images"] = failed;
     json["provenance"] = provenance(options, model, data, dataset, threads);
-    std::cout << json.dump(2) << '\n';
+    print(json);
   } else {
     print_text(report);
   }

@@ -11,6 +11,7 @@
 #include <regnet/graph/print.hpp>
 
 #include "commands.hpp"
+#include "json.hpp"
 
 namespace {
 
@@ -108,7 +109,7 @@ void print_json(const std::vector<Row>& rows, const InfoOptions& options) {
                     {"published", published(row.name)}});
     if (options.layers) list.back()["layers"] = layers_of(row);
   }
-  std::cout << list.dump(2) << '\n';
+  print(list);
 }
 
 std::string fixed(double value, int digits) {

@@ -9,6 +9,7 @@
 #include <regnet/weights/open.hpp>
 
 #include "commands.hpp"
+#include "json.hpp"
 #include "sha256.hpp"
 
 namespace {
@@ -88,7 +89,7 @@ std::string shown(const std::string& key, const Json& value) {
 int run(const InspectOptions& options) {
   const Json json = inspect(options);
   if (options.output == "json") {
-    std::cout << json.dump(2) << '\n';
+    print(json);
     return exit_done;
   }
   for (const auto& [key, value] : json.items()) std::cout << key << std::string(20 - key.size(), ' ') << shown(key, value) << '\n';

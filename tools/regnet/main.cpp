@@ -20,7 +20,10 @@ std::string version_text() {
 }
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);  // --help, --version
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {  // --help, --version
+    app.exit(error);
+    return std::cout.flush() ? exit_done : exit_bad_input;
+  }
   std::string message = error.what();
   for (char& c : message)
     if (c == '\n') c = ' ';
@@ -36,6 +39,12 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", version_text);
   const std::vector<Command> commands{add_info(app), add_inspect(app), add_convert(app), add_predict(app), add_preprocess(app), add_eval(app)};
+  for (int i = 1; i < argc; ++i) {
+    // A script's unset variable must not turn "these weights" into "the demo".
+    if (*argv[i] != '\0') continue;
+    std::cerr << "regnet: argument " << i << ": expected a value, found an empty one\n";
+    return exit_bad_input;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

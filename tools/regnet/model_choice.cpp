@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iostream>
 #include <span>
 
@@ -18,10 +19,19 @@ namespace {
 
 std::span<const std::byte> demo_bytes() { return {regnet_demo_weights, regnet_demo_weights_end}; }
 
-std::optional<std::array<float, 3>> triple(const char* option, const std::vector<float>& values) {
-  if (values.empty()) return {};
-  if (values.size() != 3) regnet::fail(regnet::Code::invalid_argument, option, ": expected 3 numbers (red, green, blue), found ", values.size());
-  return std::array{values[0], values[1], values[2]};
+// Three numbers with commas between them, as one argument: a list of arguments would swallow the images that follow.
+std::optional<std::array<float, 3>> triple(const char* option, const std::string& value) {
+  if (value.empty()) return {};
+  std::array<float, 3> numbers{};
+  const char *at = value.data(), *end = at + value.size();
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto [rest, error] = std::from_chars(at, end, numbers[i]);
+    const bool complete = i == 2 ? rest == end : rest != end && *rest == ',';
+    if (error != std::errc{} || !complete)
+      regnet::fail(regnet::Code::invalid_argument, option, ": expected 3 numbers such as 0.485,0.456,0.406, found '", value, "'");
+    at = rest + 1;
+  }
+  return numbers;
 }
 
 }  // namespace
@@ -35,8 +45,8 @@ void RecipeChoice::add_options(CLI::App& app) {
   app.add_option("--interpolation", x_interpolation, "opencv-bilinear-u8, opencv-bilinear-f32, pillow-bilinear or pillow-bicubic");
   app.add_option("--crop-offset", x_crop_offset, "half-even or ceil");
   app.add_option("--channels", x_channels, "rgb or bgr");
-  app.add_option("--mean", x_mean, "Mean of red, green, blue, in the preset's value range")->delimiter(',');
-  app.add_option("--std", x_std, "Standard deviation of red, green, blue")->delimiter(',');
+  app.add_option("--mean", x_mean, "Mean of red, green, blue, in the preset's value range: three numbers with commas");
+  app.add_option("--std", x_std, "Standard deviation of red, green, blue");
   app.add_option("--exif", x_exif, "ignore the orientation in a file, as the published numbers do, or apply it")
       ->check(CLI::IsMember({"ignore", "apply"}))
       ->capture_default_str();

@@ -19,9 +19,8 @@ class RecipeChoice {
   [[nodiscard]] regnet::Exif exif() const { return x_exif == "apply" ? regnet::Exif::apply : regnet::Exif::ignore; }
 
  private:
-  std::string x_preset, x_interpolation, x_crop_offset, x_channels, x_exif = "ignore";
+  std::string x_preset, x_interpolation, x_crop_offset, x_channels, x_mean, x_std, x_exif = "ignore";
   int x_resize = 0, x_crop = 0;
-  std::vector<float> x_mean, x_std;
 };
 
 class ModelChoice {

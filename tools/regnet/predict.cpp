@@ -6,6 +6,7 @@
 
 #include "commands.hpp"
 #include "image_list.hpp"
+#include "json.hpp"
 #include "model_choice.hpp"
 #include "npy.hpp"
 
@@ -38,33 +39,45 @@ class Predictor {
         x_logits(static_cast<std::size_t>(model.plan.classes())) {}
 
   void add_image(const std::string& path) {
-    try {
+    listing_errors(path, [&] {
       regnet::preprocess_file(path, x_model.recipe, x_options.model.exif(), x_input);
-    } catch (const regnet::Error& error) {
-      results.push_back({path, {}, error.what()});
-      std::cerr << "regnet: " << error.what() << '\n';
-      return;
-    }
-    add(path, x_input);
+      add(path, x_input);
+    });
   }
 
   void add_array(const std::string& path) {
-    const NpyArray array = read_npy(path);
-    const regnet::Dims dims = x_model.plan.input_dims();
-    if (array.shape.size() != 4 || array.shape[1] != dims.channels || array.shape[2] != dims.height || array.shape[3] != dims.width)
-      regnet::fail(regnet::Code::mismatch, path, ": expected [n, ", dims.channels, ", ", dims.height, ", ", dims.width, "], found ",
-                   regnet::to_string(array.shape));
-    for (std::size_t i = 0; i * x_input.size() < array.values.size(); ++i)
-      add(regnet::text(path, "#", i), std::span(array.values).subspan(i * x_input.size(), x_input.size()));
+    listing_errors(path, [&] {
+      const NpyArray array = read_npy(path);
+      const regnet::Dims dims = x_model.plan.input_dims();
+      if (array.shape.size() != 4 || array.shape[0] < 1 || array.shape[1] != dims.channels || array.shape[2] != dims.height ||
+          array.shape[3] != dims.width)
+        regnet::fail(regnet::Code::mismatch, path, ": expected [n, ", dims.channels, ", ", dims.height, ", ", dims.width, "] with n >= 1, found ",
+                     regnet::to_string(array.shape));
+      for (std::size_t i = 0; i * x_input.size() < array.values.size(); ++i) {
+        const std::string name = regnet::text(path, "#", i);
+        listing_errors(name, [&] { add(name, std::span(array.values).subspan(i * x_input.size(), x_input.size())); });
+      }
+    });
   }
 
   std::vector<Result> results;
   std::vector<float> all_logits;  // of the images without error, in order
 
  private:
-  void add(const std::string& name, std::span<const float> input) {
-    x_session.run(input, x_logits);
+  // An input that cannot be answered is a result of its own, and the others go on.
+  template <class Body>
+  void listing_errors(const std::string& name, Body body) {
     try {
+      body();
+    } catch (const regnet::Error& error) {
+      results.push_back({name, {}, error.what()});
+      std::cerr << "regnet: " << error.what() << '\n';
+    }
+  }
+
+  void add(const std::string& name, std::span<const float> input) {
+    try {
+      x_session.run(input, x_logits);
       results.push_back({name, regnet::predictions(x_model, x_logits, x_options.top), {}});
     } catch (const regnet::Error& error) {
       regnet::fail(error.code(), name, ": ", error.what());
@@ -87,7 +100,7 @@ void print_json(const std::vector<Result>& results) {
     list.push_back({{"image", result.image}, {"top", top}});
     if (!result.error.empty()) list.back()["error"] = result.error;
   }
-  std::cout << list.dump(2) << '\n';
+  print(list);
 }
 
 std::string quoted(const std::string& text) {
@@ -125,6 +138,7 @@ int run(const PredictOptions& options) {
     else predictor.add_image(image);
   }
   const auto failed = std::count_if(predictor.results.begin(), predictor.results.end(), [](const Result& result) { return !result.error.empty(); });
+  if (failed == static_cast<std::ptrdiff_t>(predictor.results.size())) return exit_bad_input;
   if (!options.logits.empty()) {
     // Rows of an array cannot say which image they belong to, so a file with holes would mislead.
     if (failed > 0)
@@ -135,7 +149,6 @@ int run(const PredictOptions& options) {
   if (options.output == "json") print_json(predictor.results);
   else if (options.output == "csv") print_csv(predictor.results);
   else print_text(predictor.results);
-  if (failed == static_cast<std::ptrdiff_t>(predictor.results.size())) return exit_bad_input;
   return failed > 0 ? exit_some_failed : exit_done;
 }
 

@@ -12,10 +12,10 @@
 namespace regnet {
 
 // Indices of the k largest values, or of all when there are fewer; of equal values the lower index comes first.
-// Throws numeric when a value is NaN: an order would be an accident.
+// Throws numeric when a value is NaN or infinite: the network has overflowed, and an order would be an accident.
 inline std::vector<int> top_k(std::span<const float> logits, int k) {
   for (std::size_t i = 0; i < logits.size(); ++i)
-    if (std::isnan(logits[i])) fail(Code::numeric, "logit of class ", i, " is NaN");
+    if (!std::isfinite(logits[i])) fail(Code::numeric, "logit of class ", i, " is ", std::isnan(logits[i]) ? "NaN" : "infinite");
   std::vector<int> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const auto count = std::min(order.size(), static_cast<std::size_t>(std::max(k, 0)));

@@ -23,6 +23,7 @@ struct Conv {
   int stride = 1;
   int groups = 1;
   std::string batch_norm = {};  // name of the BatchNorm folded into weights and bias; empty: none
+  double epsilon = 0;           // of that BatchNorm
   bool add = false;             // adds the node's second input
   bool relu = false;
 };

@@ -66,6 +66,7 @@ inline Graph fold_batch_norms(const Graph& graph) {
     auto* conv = std::get_if<Conv>(&kept[static_cast<std::size_t>(copy.inputs[0])].op);
     if (!conv || !conv->batch_norm.empty() || conv->add || conv->relu) return {};
     conv->batch_norm = node.name;
+    conv->epsilon = std::get<BatchNorm>(node.op).epsilon;
     return copy.inputs[0];
   });
 }

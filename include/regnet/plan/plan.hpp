@@ -40,7 +40,7 @@ class Plan {
 };
 
 // Folds, fuses, creates the kernels and packs the weights. The plan keeps the mapped checkpoint for sessions of other batch sizes.
-// Throws numeric when folding gives a value that is not finite (naming the layer), unsupported when oneDNN has no kernel at all.
+// Throws invalid_argument when the graph does not end in a linear layer, numeric when folding gives a value that is not finite (naming the layer), unsupported when oneDNN has no kernel at all.
 Plan compile(BoundWeights weights, const CompileOptions& options = {});
 
 // "oneDNN 3.2.0, AVX-512 ..., OMP": the library and instruction set that plans run on in this process.
