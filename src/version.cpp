@@ -1,5 +1,7 @@
 #include <regnet/version.hpp>
 
+#include "commit.hpp"
+
 namespace regnet {
 
 std::string_view version() { return REGNET_VERSION; }

@@ -25,8 +25,25 @@ TEST(Params, EachNumberOutOfRangeIsNamedWithWhatWasExpected) {
   EXPECT_REGNET_ERROR(validate(with([](Params& p) { p.w_m = 1; })), Code::invalid_argument, "wm > 1, found 1");
   EXPECT_REGNET_ERROR(validate(with([](Params& p) { p.w_m = std::numeric_limits<double>::quiet_NaN(); })), Code::invalid_argument, "wm");
   EXPECT_REGNET_ERROR(validate(with([](Params& p) { p.d = 0; })), Code::invalid_argument, "d from 1");
-  EXPECT_REGNET_ERROR(validate(with([](Params& p) { p.group_width = 0; })), Code::invalid_argument, "g >= 1");
-  EXPECT_REGNET_ERROR(validate(with([](Params& p) { p.bottleneck = 1.5; })), Code::invalid_argument, "b below 1 or a whole number");
+  EXPECT_REGNET_ERROR(validate(with([](Params& p) { p.group_width = 0; })), Code::invalid_argument, "g from 1");
+  EXPECT_REGNET_ERROR(validate(with([](Params& p) { p.bottleneck = 1.5; })), Code::invalid_argument, "b from 1/64 to below 1, or a whole number");
+}
+
+// Six digits once turned wa=24.4812345 into another design, in names and in results.
+TEST(Params, AreSpelledWithAllTheirDigits) {
+  Params params = good;
+  params.w_a = 24.4812345;
+  params.w_m = 2.5400001;
+  EXPECT_EQ(to_string(params), "w0=24,wa=24.4812345,wm=2.5400001,d=22,g=16");
+}
+
+TEST(Params, TinyAndHugeNumbersAreRefused) {
+  Params params = good;
+  params.bottleneck = 1e-300;
+  EXPECT_REGNET_ERROR(validate(params), Code::invalid_argument, "b from 1/64");
+  params = good;
+  params.group_width = 1 << 17;
+  EXPECT_REGNET_ERROR(validate(params), Code::invalid_argument, "g from 1 to 65536");
 }
 
 }  // namespace

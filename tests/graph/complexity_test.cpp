@@ -5,6 +5,8 @@
 #include <regnet/design/zoo.hpp>
 #include <regnet/graph/build.hpp>
 
+#include "base/expect_error.hpp"
+
 namespace regnet {
 namespace {
 
@@ -24,6 +26,11 @@ TEST(Complexity, LayersSumToTheTotal) {
   Complexity sum;
   for (const Node& node : graph.nodes()) sum += complexity(graph, node);
   EXPECT_EQ(sum, complexity(graph));
+}
+
+TEST(Complexity, ThatOverflowsIsAnErrorNotANegativeNumber) {
+  const std::vector<Stage> huge{{1000, 65536, 65536, 65536}};
+  EXPECT_REGNET_ERROR(complexity(build(huge, {.resolution = 8192})), Code::invalid_argument, "above 2^63");
 }
 
 // By hand: 8 outputs x 4 x 4 pixels x 3 x 3 taps x 4 channels per group.

@@ -161,6 +161,8 @@ void print_csv(const std::vector<Row>& rows) {
 }
 
 int run(const InfoOptions& options) {
+  if (options.layers && options.output != "table" && options.output != "json")
+    regnet::fail(regnet::Code::invalid_argument, "info: --layers goes with -o table or json, found ", options.output);
   const std::vector<Row> rows = rows_of(options);
   if (options.output == "json") {
     print_json(rows, options);
@@ -178,7 +180,8 @@ int run(const InfoOptions& options) {
   } else {
     print_aligned(cells_of(rows));
     std::cout << "MACs are the papers' FLOPs at " << options.network.resolution << " x " << options.network.resolution
-              << ": convolutions and the head with its bias. mmcv Flops also count batch normalisation, ReLU and pooling, as the mmcls table does.\n";
+              << ": convolutions and the head with its bias. mmcv Flops also count batch normalisation, ReLU and pooling but leave the head out, as "
+                 "the mmcls table does.\n";
   }
   return exit_done;
 }

@@ -1,6 +1,8 @@
 // regnet: the command. Parses, runs one subcommand, and turns every error into one line and an exit code.
 #include <exception>
+#include <filesystem>
 #include <iostream>
+#include <new>
 #include <vector>
 
 #include <regnet/base/error.hpp>
@@ -57,6 +59,10 @@ int main(int argc, char** argv) {
       if (!std::cout.flush()) regnet::fail(regnet::Code::io, "stdout: cannot write the results");
       return exit_code;
     }
+  } catch (const std::bad_alloc&) {
+    std::cerr << "regnet: not enough memory (a smaller --batch, --crop or number of --threads needs less)\n";
+  } catch (const std::filesystem::filesystem_error& error) {
+    std::cerr << "regnet: " << error.path1().string() << ": " << error.code().message() << '\n';
   } catch (const std::exception& error) {
     std::cerr << "regnet: " << error.what() << '\n';
   }

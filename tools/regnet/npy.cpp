@@ -66,7 +66,7 @@ NpyArray read_npy(const std::filesystem::path& path) {
   const std::int64_t count = regnet::element_count(array.shape);
   const std::string_view data = bytes.substr(10 + length);
   if (data.size() / sizeof(float) != static_cast<std::size_t>(count) || data.size() % sizeof(float) != 0)
-    fail(Code::bad_format, path.string(), ": shape ", regnet::to_string(array.shape), " needs ", count * 4, " bytes, found ", data.size());
+    fail(Code::bad_format, path.string(), ": shape ", regnet::to_string(array.shape), " needs ", count, " floats, found ", data.size(), " bytes");
   array.values.resize(static_cast<std::size_t>(count));
   if (count > 0) std::memcpy(array.values.data(), data.data(), data.size());
   return array;

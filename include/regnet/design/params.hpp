@@ -2,6 +2,7 @@
 // out: the same numbers, known to be usable. Source: "Designing Network Design Spaces", arXiv 2003.13678, section 3.3.
 #pragma once
 
+#include <charconv>
 #include <cmath>
 #include <string>
 
@@ -31,10 +32,17 @@ struct Params {
 // Widths are multiples of this many channels before they are fitted to the group width.
 inline constexpr int width_quantum = 8;
 
+// No layer may be wider: twenty times the widest published, and small enough that the cost of a layer cannot overflow.
+inline constexpr int widest = 1 << 16;
+
 // "w0=24,wa=24.48,wm=2.54,d=22,g=16", with ",b=" and ",rule=torchvision" only when they are not the default.
 inline std::string to_string(const Params& params) {
-  std::string out = text("w0=", params.w_0, ",wa=", params.w_a, ",wm=", params.w_m, ",d=", params.d, ",g=", params.group_width);
-  if (params.bottleneck != 1) out += text(",b=", params.bottleneck);
+  const auto shortest = [](double value) {  // that reads back as the same number
+    char digits[32];
+    return std::string(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
+  };
+  std::string out = text("w0=", params.w_0, ",wa=", shortest(params.w_a), ",wm=", shortest(params.w_m), ",d=", params.d, ",g=", params.group_width);
+  if (params.bottleneck != 1) out += text(",b=", shortest(params.bottleneck));
   if (params.rule == WidthRule::torchvision) out += ",rule=torchvision";
   return out;
 }
@@ -48,9 +56,9 @@ inline void validate(const Params& params) {
   expect(std::isfinite(params.w_a) && params.w_a >= 0, "wa >= 0", params.w_a);
   expect(std::isfinite(params.w_m) && params.w_m > 1, "wm > 1", params.w_m);
   expect(params.d >= 1 && params.d <= 1024, "d from 1 to 1024", params.d);
-  expect(params.group_width >= 1, "g >= 1", params.group_width);
+  expect(params.group_width >= 1 && params.group_width <= widest, "g from 1 to 65536", params.group_width);
   const double b = params.bottleneck;
-  expect(std::isfinite(b) && b > 0 && b <= 64 && (b < 1 || b == std::floor(b)), "b below 1 or a whole number up to 64", b);
+  expect(std::isfinite(b) && b >= 1.0 / 64 && b <= 64 && (b < 1 || b == std::floor(b)), "b from 1/64 to below 1, or a whole number up to 64", b);
 }
 
 }  // namespace regnet

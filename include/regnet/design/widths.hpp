@@ -17,7 +17,7 @@ struct BlockWidths {
   int levels = 0;              // highest power of w_m plus one; above the number of distinct widths when a power is skipped
 };
 
-// Returns the widths of all d blocks before they are fitted to the group width. Throws as validate does, and invalid_argument when a width exceeds 2^20.
+// Returns the widths of all d blocks before they are fitted to the group width. Throws as validate does, and invalid_argument when a width exceeds `widest`.
 inline BlockWidths block_widths(const Params& params) {
   validate(params);
   BlockWidths widths;
@@ -25,7 +25,8 @@ inline BlockWidths block_widths(const Params& params) {
     const double u = j * params.w_a + params.w_0;
     const double s = std::nearbyint(std::log(u / params.w_0) / std::log(params.w_m));
     const double w = std::nearbyint(params.w_0 * std::pow(params.w_m, s) / width_quantum) * width_quantum;
-    if (!(w <= 1 << 20)) fail(Code::invalid_argument, "design ", to_string(params), ": block ", j, " is ", w, " wide, expected at most 2^20");
+    if (!(s < 1 << 20)) fail(Code::invalid_argument, "design ", to_string(params), ": wm is too close to 1, block ", j, " is level ", s);
+    if (!(w <= widest)) fail(Code::invalid_argument, "design ", to_string(params), ": block ", j, " is ", w, " wide, expected at most ", widest);
     widths.linear.push_back(u);
     widths.quantised.push_back(static_cast<int>(w));
     widths.levels = std::max(widths.levels, static_cast<int>(s) + 1);

@@ -2,6 +2,7 @@
 // Names are pycls's, and so is the order of nodes. Source: pycls models/anynet.py, arXiv 2003.13678 figure 3.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -70,12 +71,14 @@ inline Graph build(const std::vector<Stage>& stages, const NetworkOptions& optio
   expect(!stages.empty(), "at least one stage", 0);
   expect(options.classes >= 1 && options.classes <= 1'000'000, "1 to 1000000 classes", options.classes);
   expect(options.resolution >= 1 && options.resolution <= 8192, "a resolution from 1 to 8192", options.resolution);
-  expect(options.stem_width >= 1, "a positive stem width", options.stem_width);
+  expect(options.stem_width >= 1 && options.stem_width <= widest, "a stem width from 1 to 65536", options.stem_width);
   Graph graph;
   NodeId x = graph.append("input", Input{{3, options.resolution, options.resolution}}, {});
   x = append_stem(graph, x, options.stem_width);
   for (std::size_t i = 0; i < stages.size(); ++i) {
     expect(stages[i].depth >= 1 && stages[i].width >= 1 && stages[i].group_width >= 1, "stages with blocks, width and group width", stages[i].depth);
+    expect(std::max(stages[i].width, stages[i].bottleneck_width) <= widest, "stages at most 65536 wide",
+           std::max(stages[i].width, stages[i].bottleneck_width));
     expect(stages[i].bottleneck_width % stages[i].group_width == 0, "a bottleneck width divisible by the group width", stages[i].bottleneck_width);
     x = append_stage(graph, "s" + std::to_string(i + 1), x, stages[i]);
   }

@@ -15,11 +15,11 @@ struct Complexity {
   std::int64_t mmcv_flops =
       0;  // mmcv 1.x as mmcls runs it: convolutions, 2 per BN element, 1 per ReLU element and pooled input; its tool stops before the head
 
+  // Throws invalid_argument when a count passes 2^63: a network that nobody can run.
   Complexity& operator+=(const Complexity& other) {
-    params += other.params;
-    macs += other.macs;
-    activations += other.activations;
-    mmcv_flops += other.mmcv_flops;
+    for (const auto count : {&Complexity::params, &Complexity::macs, &Complexity::activations, &Complexity::mmcv_flops})
+      if (__builtin_add_overflow(this->*count, other.*count, &(this->*count)))
+        fail(Code::invalid_argument, "network: its cost is above 2^63, expected a smaller resolution, width or depth");
     return *this;
   }
   friend bool operator==(const Complexity&, const Complexity&) = default;
