@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from checkpoint_matrix import vissl, vissl_flat
 from checkpoints import save, spelled, wrapped
 from names import SPELLINGS, canonical_names, rename
 from zoo import build, synthetic_input
@@ -29,6 +30,8 @@ def canonical_state(name: str) -> dict[str, torch.Tensor]:
 
 def file_object(state: dict[str, torch.Tensor], naming: str, container: str) -> object:
     """Returns what a file of this framework holds; safetensors hold tensors alone."""
+    if naming == "vissl":
+        return vissl_flat(state) if container == "safetensors" else vissl(state)
     if container == "safetensors":
         return state
     value = wrapped(state, naming)[0]

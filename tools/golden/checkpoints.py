@@ -63,16 +63,16 @@ class Evil:
         return os.system, (EVIL_COMMAND,)
 
 
-def tiny_timm() -> nn.Module:
+def tiny_timm(classes: int = CLASSES) -> nn.Module:
     """Returns timm's network of the design."""
     cfg = timm_regnet.RegNetCfg(depth=DEPTH, w0=W0, wa=WA, wm=WM, group_size=GROUP_WIDTH)
-    return timm_regnet.RegNet(cfg, num_classes=CLASSES)
+    return timm_regnet.RegNet(cfg, num_classes=classes)
 
 
-def tiny_torchvision() -> nn.Module:
+def tiny_torchvision(classes: int = CLASSES) -> nn.Module:
     """Returns torchvision's network of the design."""
     params = tv_regnet.BlockParams.from_init_params(depth=DEPTH, w_0=W0, w_a=WA, w_m=WM, group_width=GROUP_WIDTH)
-    return tv_regnet.RegNet(params, num_classes=CLASSES, norm_layer=nn.BatchNorm2d)
+    return tv_regnet.RegNet(params, num_classes=classes, norm_layer=nn.BatchNorm2d)
 
 
 def canonical_state(stream: str = "") -> State:

@@ -37,9 +37,17 @@ class _Outline(pickle.Unpickler):
         self.element_bytes.setdefault(pid[2], pid[1])
 
 
-def _unicode(text: str) -> bytes:
-    """Returns the pickle opcode BINUNICODE for a text."""
-    return b"X" + struct.pack("<I", len(text)) + text.encode()
+def _unicode(text: str, protocol: int) -> bytes:
+    """Returns the pickle opcode for a short text: BINUNICODE, from protocol 4 on SHORT_BINUNICODE."""
+    return (b"X" + struct.pack("<I", len(text)) if protocol < 4 else b"\x8c" + bytes([len(text)])) + text.encode()
+
+
+def _reframed(body: bytes, old_size: int) -> bytes:
+    """Returns a protocol 4 pickle with its only frame corrected for a size that has changed."""
+    head = 2 + 9  # PROTO, FRAME
+    if body[2:head] != b"\x95" + struct.pack("<Q", old_size - head):
+        raise ValueError("not one frame")
+    return body[:2] + b"\x95" + struct.pack("<Q", len(body) - head) + body[head:]
 
 
 def with_stable_keys(data: bytes) -> bytes:
@@ -60,8 +68,10 @@ def with_stable_keys(data: bytes) -> bytes:
         raise ValueError("bytes left over after the last storage")
 
     stable = {key: str(94000000000000 + 64 * i) for i, key in enumerate(outline.element_bytes)}
-    body = data[start:middle]
+    body, protocol = data[start:middle], data[start + 1]
     for key, new in stable.items():
-        body = body.replace(_unicode(key), _unicode(new))
-    keys = pickle.dumps(list(stable.values()), protocol=2)
+        body = body.replace(_unicode(key, protocol), _unicode(new, protocol))
+    if protocol >= 4:
+        body = _reframed(body, middle - start)
+    keys = pickle.dumps(list(stable.values()), protocol=protocol)
     return data[:start] + body + keys + b"".join(sections[key] for key in stable)

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from checkpoint_matrix import write_checkpoint_matrix
 from checkpoints import write_checkpoints
 from images import write_images
 from names import check_against_table
@@ -11,7 +12,7 @@ from synthetic import write_synthetic
 from zoo import write_recipe, write_zoo
 
 PARTS = {"synthetic": write_synthetic, "zoo": write_zoo, "checkpoints": write_checkpoints,
-         "preprocess": write_preprocess, "images": write_images, "recipe": write_recipe}
+         "matrix": write_checkpoint_matrix, "preprocess": write_preprocess, "images": write_images, "recipe": write_recipe}
 GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "golden"
 
 

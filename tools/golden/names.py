@@ -1,4 +1,4 @@
-"""One tensor, six spellings: from the canonical pycls name to what each framework calls it."""
+"""One tensor, seven spellings: from the canonical pycls name to what each framework calls it."""
 
 import re
 from collections.abc import Iterable
@@ -6,11 +6,12 @@ from pathlib import Path
 
 BN_PARTS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
-# A column per naming, a row per layer. {s} and {b} count from 1, {s0} and {b0} from 0.
+# A column per naming, a row per layer. {s} and {b} count from 1, {s0} and {b0} from 0, {s2} from 2.
 LAYERS = ("stem.conv", "stem.bn", "proj", "bn", "f.a", "f.a_bn", "f.b", "f.b_bn", "f.c", "f.c_bn", "head.fc")
 _MM = "layer{s}.{b0}."
 _TV = "trunk_output.block{s}.block{s}-{b0}."
 _HF = "regnet.encoder.stages.{s0}.layers.{b0}."
+_VISSL = "_feature_blocks.res{s2}.block{s}-{b0}."
 _BARE = ("conv1", "bn1", _MM + "downsample.0", _MM + "downsample.1", _MM + "conv1", _MM + "bn1", _MM + "conv2",
          _MM + "bn2", _MM + "conv3", _MM + "bn3", "fc")
 _COLUMNS = {
@@ -26,6 +27,10 @@ _COLUMNS = {
                      _HF + "shortcut.convolution", _HF + "shortcut.normalization", _HF + "layer.0.convolution",
                      _HF + "layer.0.normalization", _HF + "layer.1.convolution", _HF + "layer.1.normalization",
                      _HF + "layer.2.convolution", _HF + "layer.2.normalization", "classifier.1"),
+    # The trunk and the heads are two dicts: the last name is one of the heads, all others are of the trunk.
+    "vissl": ("_feature_blocks.conv1.stem.0", "_feature_blocks.conv1.stem.1", _VISSL + "proj", _VISSL + "bn",
+              _VISSL + "f.a.0", _VISSL + "f.a.1", _VISSL + "f.b.0", _VISSL + "f.b.1", _VISSL + "f.c",
+              _VISSL + "f.final_bn", "0.clf.0"),
 }
 SPELLINGS = {naming: dict(zip(LAYERS, column, strict=True)) for naming, column in _COLUMNS.items()}
 
@@ -36,7 +41,7 @@ def rename(name: str, naming: str) -> str:
     if match is None or match[3] not in LAYERS:
         raise ValueError(f"not a pycls tensor name: {name!r}")
     s, b = int(match[1] or 1), int(match[2] or 1)
-    return SPELLINGS[naming][match[3]].format(s=s, b=b, s0=s - 1, b0=b - 1) + "." + match[4]
+    return SPELLINGS[naming][match[3]].format(s=s, b=b, s0=s - 1, b0=b - 1, s2=s + 1) + "." + match[4]
 
 
 def canonical_names(keys: Iterable[str], naming: str) -> list[str]:
