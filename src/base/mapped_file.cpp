@@ -1,7 +1,9 @@
 #include <regnet/base/mapped_file.hpp>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <functional>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -41,6 +43,16 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
 
 MappedFile::~MappedFile() {
   if (!x_bytes.empty()) ::munmap(const_cast<std::byte*>(x_bytes.data()), x_bytes.size());
+}
+
+void MappedFile::release(std::span<const std::byte> part) const noexcept {
+  const std::byte* const end = x_bytes.data() + x_bytes.size();
+  if (part.empty() || std::less<>{}(part.data(), x_bytes.data()) || !std::less<>{}(part.data(), end)) return;
+  // Whole pages, the first one too: whoever needs its beginning gets it back from the page cache.
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t begin = static_cast<std::size_t>(part.data() - x_bytes.data()) / page * page;
+  ::madvise(const_cast<std::byte*>(x_bytes.data()) + begin, static_cast<std::size_t>(part.data() + part.size() - x_bytes.data()) - begin,
+            MADV_DONTNEED);
 }
 
 }  // namespace regnet

@@ -26,6 +26,7 @@ class PlanImpl {
   [[nodiscard]] virtual const std::vector<LayerReport>& layers() const = 0;
 
   const BoundWeights weights;
+  std::vector<Finding> findings;  // about the weights; complete once the plan is made
 };
 
 std::shared_ptr<const PlanImpl> make_onednn_plan(BoundWeights weights, const SessionOptions& expected);

@@ -1,17 +1,17 @@
 // The oneDNN backend. Activations are NHWC throughout; weights take the layout their kernel asks for and are packed once per layout.
 // A Program is the set of kernels for one batch size and thread count; sessions of the same shape share it.
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <map>
 #include <mutex>
 
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <regnet/base/aligned_buffer.hpp>
+#include <regnet/base/parallel.hpp>
 #include <regnet/graph/rewrite.hpp>
 #include <regnet/plan/memory.hpp>
 
+#include "plan/fold.hpp"
 #include "plan/impl.hpp"
 #include "plan/openmp.hpp"
 
@@ -26,34 +26,15 @@ memory::desc activation_desc(int batch, const Dims& dims, Format format) {
   return {{batch, dims.channels, dims.height, dims.width}, memory::data_type::f32, format};
 }
 
-// Weights and bias of a layer in row-major order, with BatchNorm folded in.
-struct LayerWeights {
-  std::vector<float> weights;
-  std::vector<float> bias;
-};
-
-LayerWeights folded_weights(const BoundWeights& bound, const Node& node) {
-  LayerWeights layer{values_of(bound, node.name + ".weight"), {}};
-  if (const auto* conv = std::get_if<Conv>(&node.op); conv && !conv->batch_norm.empty()) {
-    const std::string& norm = conv->batch_norm;
-    layer.bias = fold_batch_norm(layer.weights, values_of(bound, norm + ".weight"), values_of(bound, norm + ".bias"),
-                                 values_of(bound, norm + ".running_mean"), values_of(bound, norm + ".running_var"), conv->epsilon);
-  } else if (conv) {
-    layer.bias.assign(static_cast<std::size_t>(conv->out_channels), 0.0f);
-  } else {
-    layer.bias = values_of(bound, node.name + ".bias");
-  }
-  const auto finite = [](float value) { return std::isfinite(value); };
-  if (!std::all_of(layer.weights.begin(), layer.weights.end(), finite) || !std::all_of(layer.bias.begin(), layer.bias.end(), finite))
-    fail(Code::numeric, "layer ", node.name,
-         ": its weights, folded with batch normalisation, are not all finite (a NaN or infinite weight, or a negative running_var)");
-  return layer;
-}
-
 struct PackedWeights {
   memory::desc layout;
   AlignedBuffer weights;
   AlignedBuffer bias;
+};
+
+// The layout of a layer's weights as the framework stores them, and as the kernel wants them; zero for a layer without.
+struct WeightsLayout {
+  memory::desc plain, wanted;
 };
 
 // One kernel of a program. The memory it reads and writes is named by node, and bound by each session.
@@ -61,7 +42,8 @@ struct Step {
   NodeId node = 0;
   dnnl::primitive primitive;
   memory::desc src, dst, scratchpad;
-  std::shared_ptr<const PackedWeights> weights;  // null for pooling
+  WeightsLayout layout = {};
+  std::shared_ptr<const PackedWeights> weights = {};  // once they are packed
 };
 
 struct Program {
@@ -95,7 +77,7 @@ dnnl::primitive_attr attributes(const Conv& conv) {
 class OnednnPlan final : public PlanImpl {
  public:
   OnednnPlan(BoundWeights bound, const SessionOptions& expected) : PlanImpl(std::move(bound)), x_fused(fuse(weights.graph)) {
-    x_expected = program(expected);
+    x_expected = program(expected, findings);
   }
 
   std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override;
@@ -106,12 +88,12 @@ class OnednnPlan final : public PlanImpl {
 
  private:
   // The program for a session shape; made on first use, dropped with its last session.
-  std::shared_ptr<const Program> program(const SessionOptions& options) const;
+  std::shared_ptr<const Program> program(const SessionOptions& options, std::vector<Finding>& found) const;
   void add_input(Program& program, NodeId id, int batch) const;
   void add_conv(Program& program, NodeId id, const Conv& conv, int batch) const;
   void add_pool(Program& program, NodeId id, int batch) const;
   void add_linear(Program& program, NodeId id, const Linear& linear, int batch) const;
-  std::shared_ptr<const PackedWeights> packed(NodeId id, const memory::desc& plain, const memory::desc& wanted) const;
+  void pack_weights(Program& program, int threads, std::vector<Finding>& found) const;
 
   Graph x_fused;
   dnnl::engine x_engine{dnnl::engine::kind::cpu, 0};
@@ -121,23 +103,44 @@ class OnednnPlan final : public PlanImpl {
   mutable std::map<NodeId, std::vector<std::weak_ptr<const PackedWeights>>> x_packed;
 };
 
-std::shared_ptr<const PackedWeights> OnednnPlan::packed(NodeId id, const memory::desc& plain, const memory::desc& wanted) const {
-  auto& known = x_packed[id];
-  for (const auto& candidate : known)
-    if (auto packed = candidate.lock(); packed && packed->layout == wanted) return packed;
-  LayerWeights layer = folded_weights(weights, x_fused.node(id));
+// The kernels' padding is zeroed by the reorder.
+std::shared_ptr<const PackedWeights> pack(const dnnl::engine& engine, FoldedLayer& layer, const WeightsLayout& layout) {
   auto packed = std::make_shared<PackedWeights>();
-  packed->layout = wanted;
-  packed->weights = AlignedBuffer((wanted.get_size() + sizeof(float) - 1) / sizeof(float));
-  packed->bias = AlignedBuffer(layer.bias.size());
+  packed->layout = layout.wanted;
+  packed->weights = AlignedBuffer::uninitialised((layout.wanted.get_size() + sizeof(float) - 1) / sizeof(float));
+  packed->bias = AlignedBuffer::uninitialised(layer.bias.size());
   std::copy(layer.bias.begin(), layer.bias.end(), packed->bias.data());
-  memory src(plain, x_engine, layer.weights.data()), dst(wanted, x_engine, packed->weights.data());
-  dnnl::stream stream(x_engine);
+  memory src(layout.plain, engine, layer.weights.data()), dst(layout.wanted, engine, packed->weights.data());
+  dnnl::stream stream(engine);
   dnnl::reorder(src, dst).execute(stream, src, dst);
   stream.wait();
-  std::erase_if(known, [](const auto& candidate) { return candidate.expired(); });
-  known.push_back(packed);
   return packed;
+}
+
+void OnednnPlan::pack_weights(Program& program, int threads, std::vector<Finding>& found) const {
+  std::vector<Step*> missing;
+  for (Step& step : program.steps) {
+    if (step.layout.wanted.is_zero()) continue;
+    for (const auto& candidate : x_packed[step.node])
+      if (auto packed = candidate.lock(); packed && packed->layout == step.layout.wanted) step.weights = std::move(packed);
+    if (!step.weights) missing.push_back(&step);
+  }
+  std::vector<std::vector<Finding>> found_in(missing.size());
+  parallel_for(missing.size(), threads, [&] {
+    return [&, layer = FoldedLayer()](std::size_t i) mutable {
+      const OpenmpThreads one(1);  // layers side by side need no help within a layer
+      Step& step = *missing[i];
+      fold_layer(weights, x_fused.node(step.node), layer, found_in[i]);
+      step.weights = pack(x_engine, layer, step.layout);
+    };
+  });
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    found.insert(found.end(), found_in[i].begin(), found_in[i].end());
+    auto& known = x_packed[missing[i]->node];
+    std::erase_if(known, [](const auto& candidate) { return candidate.expired(); });
+    known.push_back(missing[i]->weights);
+  }
+  refuse_errors(found);
 }
 
 template <class PrimitiveDesc>
@@ -150,7 +153,7 @@ void OnednnPlan::add_input(Program& program, NodeId id, int batch) const {
   const Node& node = x_fused.node(id);
   const memory::desc src = activation_desc(batch, node.dims, Format::nchw), dst = activation_desc(batch, node.dims, Format::nhwc);
   const dnnl::reorder::primitive_desc desc(x_engine, src, x_engine, dst, attributes({}));
-  program.steps.push_back({id, dnnl::reorder(desc), src, dst, desc.scratchpad_desc(), nullptr});
+  program.steps.push_back({id, dnnl::reorder(desc), src, dst, desc.scratchpad_desc()});
   report(program, node, desc);
 }
 
@@ -167,7 +170,7 @@ void OnednnPlan::add_conv(Program& program, NodeId id, const Conv& conv, int bat
   const auto desc = fastest(
       dnnl::convolution_forward::primitive_desc(x_engine, dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, src, any, bias,
                                                 dst, {conv.stride, conv.stride}, {padding, padding}, {padding, padding}, attributes(conv)));
-  program.steps.push_back({id, dnnl::convolution_forward(desc), src, dst, desc.scratchpad_desc(), packed(id, plain, desc.weights_desc())});
+  program.steps.push_back({id, dnnl::convolution_forward(desc), src, dst, desc.scratchpad_desc(), {plain, desc.weights_desc()}});
   report(program, node, desc);
 }
 
@@ -179,7 +182,7 @@ void OnednnPlan::add_pool(Program& program, NodeId id, int batch) const {
   const auto desc =
       fastest(dnnl::pooling_forward::primitive_desc(x_engine, dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_avg_exclude_padding, src,
                                                     dst, window, window, none, none, none, attributes({})));
-  program.steps.push_back({id, dnnl::pooling_forward(desc), src, dst, desc.scratchpad_desc(), nullptr});
+  program.steps.push_back({id, dnnl::pooling_forward(desc), src, dst, desc.scratchpad_desc()});
   report(program, node, desc);
 }
 
@@ -192,11 +195,11 @@ void OnednnPlan::add_linear(Program& program, NodeId id, const Linear& linear, i
   const memory::desc bias({linear.out_features}, memory::data_type::f32, Format::a);
   const auto desc =
       fastest(dnnl::inner_product_forward::primitive_desc(x_engine, dnnl::prop_kind::forward_inference, src, any, bias, dst, attributes({})));
-  program.steps.push_back({id, dnnl::inner_product_forward(desc), src, dst, desc.scratchpad_desc(), packed(id, plain, desc.weights_desc())});
+  program.steps.push_back({id, dnnl::inner_product_forward(desc), src, dst, desc.scratchpad_desc(), {plain, desc.weights_desc()}});
   report(program, node, desc);
 }
 
-std::shared_ptr<const Program> OnednnPlan::program(const SessionOptions& options) const {
+std::shared_ptr<const Program> OnednnPlan::program(const SessionOptions& options, std::vector<Finding>& found) const {
   const std::lock_guard lock(x_mutex);
   std::weak_ptr<const Program>& known = x_programs[{options.batch, options.threads}];
   if (auto program = known.lock()) return program;
@@ -215,6 +218,7 @@ std::shared_ptr<const Program> OnednnPlan::program(const SessionOptions& options
       fail(Code::unsupported, "layer ", node.name, " (", name_of(node.op), " to ", to_string(node.dims), "): oneDNN: ", error.what());
     }
   }
+  pack_weights(*program, options.threads, found);
   known = program;
   return program;
 }
@@ -252,7 +256,7 @@ BufferPlan plan_buffers(const Graph& graph, int batch) {
 class OnednnSession final : public SessionImpl {
  public:
   OnednnSession(const OnednnPlan& plan, std::shared_ptr<const Program> program, const SessionOptions& options)
-      : x_program(std::move(program)), x_threads(options.threads), x_stream(plan.engine()) {
+      : x_program(std::move(program)), x_threads(options.threads), x_modes(static_cast<std::size_t>(options.threads)), x_stream(plan.engine()) {
     const BufferPlan buffers = plan_buffers(plan.fused(), options.batch);
     const MemoryLayout layout = plan_memory(buffers.lifetimes);
     std::size_t scratch_bytes = 0;
@@ -283,6 +287,7 @@ class OnednnSession final : public SessionImpl {
 
   void run(const float* images, float* logits) override {
     const OpenmpThreads threads(x_threads);
+    const TeamFlushesSubnormals flushed(x_modes);
     check(dnnl_memory_set_data_handle(x_input, const_cast<float*>(images)));
     check(dnnl_memory_set_data_handle(x_output, logits));
     // The C interface, since dnnl::primitive::execute builds a map and an array on every call.
@@ -310,6 +315,7 @@ class OnednnSession final : public SessionImpl {
 
   std::shared_ptr<const Program> x_program;
   int x_threads;
+  std::vector<FloatingMode> x_modes;  // one per thread
   dnnl::stream x_stream;
   AlignedBuffer x_arena;
   std::vector<memory> x_memories;
@@ -328,7 +334,8 @@ auto without_dnnl_errors(Make make) {
 }
 
 std::unique_ptr<SessionImpl> OnednnPlan::open(const SessionOptions& options) const {
-  return without_dnnl_errors([&] { return std::make_unique<OnednnSession>(*this, program(options), options); });
+  std::vector<Finding> known;  // those of the plan
+  return without_dnnl_errors([&] { return std::make_unique<OnednnSession>(*this, program(options, known), options); });
 }
 
 }  // namespace

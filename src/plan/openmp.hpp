@@ -1,12 +1,18 @@
-// The number of threads of the OpenMP runtime that oneDNN uses, and of no other. The two functions are declared here
-// instead of including <omp.h>, so that no compiler flag can bring in a second runtime.
+// The OpenMP runtime that oneDNN uses, and no other. Its functions are declared here instead of including <omp.h>, so that no compiler flag can bring in a
+// second runtime. Runtimes of LLVM and Intel have GOMP_parallel too.
 #pragma once
 
+#include <vector>
+
 #include <oneapi/dnnl/dnnl_config.h>
+
+#include "plan/subnormals.hpp"
 
 #if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
 extern "C" int omp_get_max_threads();
 extern "C" void omp_set_num_threads(int);
+extern "C" int omp_get_thread_num();
+extern "C" void GOMP_parallel(void (*function)(void*), void* data, unsigned threads, unsigned flags);
 #endif
 
 namespace regnet::detail {
@@ -25,6 +31,45 @@ class OpenmpThreads {
 
  private:
   [[maybe_unused]] int x_before = 0;
+};
+
+// Until the end of the scope, the calling thread and the OpenMP threads that help it flush subnormals. `modes` has a place for each and outlives the scope; nothing is
+// allocated. Under other runtimes than OpenMP only the calling thread flushes.
+class TeamFlushesSubnormals {
+ public:
+  explicit TeamFlushesSubnormals(std::vector<FloatingMode>& modes) : x_modes(modes) { on_every_thread(&flush); }
+  ~TeamFlushesSubnormals() { on_every_thread(&restore); }
+  TeamFlushesSubnormals(const TeamFlushesSubnormals&) = delete;
+  TeamFlushesSubnormals& operator=(const TeamFlushesSubnormals&) = delete;
+
+ private:
+  using Change = void (*)(FloatingMode& mode);
+  static void flush(FloatingMode& mode) {
+    mode = floating_mode();
+    set_floating_mode(mode | flush_bits);
+  }
+  static void restore(FloatingMode& mode) { set_floating_mode(mode); }
+
+  // A thread that the runtime makes in between inherits the caller's mode, and at the end gets back what its predecessor had.
+  void on_every_thread(Change change) {
+#if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
+    if (x_modes.size() > 1) {
+      struct Work {
+        std::vector<FloatingMode>& modes;
+        Change change;
+      } work{x_modes, change};
+      const auto on_one = [](void* data) {
+        const Work& todo = *static_cast<Work*>(data);
+        todo.change(todo.modes[static_cast<std::size_t>(omp_get_thread_num())]);
+      };
+      GOMP_parallel(on_one, &work, static_cast<unsigned>(x_modes.size()), 0);
+      return;
+    }
+#endif
+    change(x_modes.front());
+  }
+
+  std::vector<FloatingMode>& x_modes;
 };
 
 inline const char* openmp_description() {

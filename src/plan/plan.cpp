@@ -1,9 +1,6 @@
 #include <regnet/plan/plan.hpp>
 
-#include <algorithm>
-#include <bit>
-#include <cstdint>
-
+#include <regnet/base/finite.hpp>
 #include <regnet/base/threads.hpp>
 #include <regnet/plan/session.hpp>
 
@@ -18,13 +15,6 @@ SessionOptions checked(SessionOptions options) {
   if (options.threads < 0 || options.threads > 4096) fail(Code::invalid_argument, "session: expected 0 to 4096 threads, found ", options.threads);
   if (options.threads == 0) options.threads = default_threads().count;
   return options;
-}
-
-// Whether all values are finite: those that are not have all bits of the exponent set.
-bool all_finite(std::span<const float> values) {
-  std::uint32_t largest = 0;
-  for (const float value : values) largest = std::max(largest, std::bit_cast<std::uint32_t>(value) & 0x7fffffffu);
-  return largest < 0x7f800000u;
 }
 
 }  // namespace
@@ -42,6 +32,7 @@ Dims Plan::input_dims() const { return x_impl->weights.graph.input_dims(); }
 int Plan::classes() const { return x_impl->weights.graph.classes(); }
 Backend Plan::backend() const { return x_impl->backend(); }
 const std::vector<LayerReport>& Plan::layers() const { return x_impl->layers(); }
+const std::vector<Finding>& Plan::findings() const { return x_impl->findings; }
 
 // The plan is part of the session: its weights must outlive the kernels that read them.
 struct Session::State {

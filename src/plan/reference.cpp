@@ -2,6 +2,7 @@
 // nothing is fused, so that it witnesses the rewrites too.
 #include <Eigen/Core>
 
+#include "plan/fold.hpp"
 #include "plan/impl.hpp"
 
 namespace regnet::detail {
@@ -114,6 +115,8 @@ class ReferenceSession final : public SessionImpl {
 class ReferencePlan final : public PlanImpl {
  public:
   explicit ReferencePlan(BoundWeights bound) : PlanImpl(std::move(bound)) {
+    findings = examine(weights);
+    refuse_errors(findings);
     for (const Node& node : weights.graph.nodes()) x_layers.push_back({node.name, node.dims, "reference:double", false});
   }
   std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override {

@@ -1,13 +1,8 @@
 #include <regnet/weights/convert.hpp>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cinttypes>
-#include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,7 +12,6 @@
 #include <vector>
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <regnet/weights/safetensors.hpp>
@@ -38,36 +32,6 @@ std::size_t wrapper_length(Naming naming, std::string_view name) {
 }
 
 [[noreturn]] void fail_errno(const std::filesystem::path& path, int error) { fail(Code::io, path.string(), ": ", std::strerror(error)); }
-
-// Gives pages of the files that the tensors are mapped from back, or in the end they would all be in memory; what is needed again comes back from the
-// page cache. Only for mappings that nobody can have written to: elsewhere the content would be lost.
-class PageReturn {
- public:
-  explicit PageReturn(const TensorMap& tensors) {
-    std::ifstream maps("/proc/self/maps");
-    for (std::string line; std::getline(maps, line);) {
-      std::uintptr_t begin = 0, end = 0;
-      std::uint64_t inode = 0;
-      std::array<char, 5> access{};
-      const int fields = std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s %*x %*s %" SCNu64, &begin, &end, access.data(), &inode);
-      if (fields == 4 && inode != 0 && std::string_view(access.data()) == "r--p" && holds_one(tensors, begin, end)) x_mapped.emplace_back(begin, end);
-    }
-  }
-
-  void operator()() const {
-    for (const auto& [begin, end] : x_mapped) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-  }
-
- private:
-  static bool holds_one(const TensorMap& tensors, std::uintptr_t begin, std::uintptr_t end) {
-    return std::any_of(tensors.begin(), tensors.end(), [&](const NamedTensor& tensor) {
-      const auto at = reinterpret_cast<std::uintptr_t>(tensor.view.storage.data());
-      return !tensor.view.storage.empty() && begin <= at && at < end;
-    });
-  }
-
-  std::vector<std::pair<std::uintptr_t, std::uintptr_t>> x_mapped;
-};
 
 // A file that is there only until it gets its name.
 class TemporaryFile {
@@ -180,12 +144,8 @@ Checkpoint as_safetensors(const Checkpoint& checkpoint) {
 void save_safetensors(const Checkpoint& checkpoint, const std::filesystem::path& path, Existing existing) {
   check_target(path, existing);
   TemporaryFile file(path);
-  const PageReturn give_back(checkpoint.tensors);
   try {
-    write_safetensors(checkpoint, [&](std::span<const std::byte> bytes) {
-      file.write(bytes);
-      give_back();
-    });
+    write_safetensors(checkpoint, [&](std::span<const std::byte> bytes) { file.write(bytes); });
   } catch (const Error& error) {
     if (error.code() == Code::io) throw;
     fail(error.code(), path.string(), ": ", error.what());

@@ -13,8 +13,9 @@ namespace regnet::pickle {
 
 namespace {
 
-// An opcode of one byte makes at most one value of 64 bytes, so this bounds the memory. Checkpoints of RegNets have some ten thousand.
-constexpr std::size_t max_opcodes = std::size_t{1} << 23;
+// An opcode of one byte makes at most one value, of some hundred bytes with all that belongs to it, so this bounds the memory. A checkpoint of the
+// largest RegNetX with optimizer and averaged weights has a hundred thousand; a list of a number per training step may have more.
+constexpr std::size_t max_opcodes = std::size_t{1} << 20;
 constexpr std::size_t max_name_bytes = 256;
 
 // Source: CPython's Lib/pickletools.py.

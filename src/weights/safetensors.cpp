@@ -252,7 +252,7 @@ void write_strided(const TensorView& view, std::vector<std::byte>& chunk, const 
 
 }  // namespace
 
-Checkpoint read_safetensors(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+Checkpoint read_safetensors(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner) {
   ByteReader reader(bytes, "safetensors");
   const auto header_bytes = reader.little<std::uint64_t>();
   if (header_bytes > max_header_bytes) refuse("a length of ", header_bytes, " bytes; the limit is ", max_header_bytes);
@@ -287,6 +287,7 @@ void write_safetensors(const Checkpoint& checkpoint, const ByteSink& sink) {
       chunk.reserve(max_chunk);
       write_strided(view, chunk, sink);
     }
+    checkpoint.tensors.release(view);
   }
 }
 

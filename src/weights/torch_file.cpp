@@ -54,7 +54,7 @@ std::string find_root(const ZipArchive& archive) {
   fail(Code::unsupported, "a zip archive that torch.save did not write: no entry data.pkl; it holds ", first);
 }
 
-void refuse_other_kinds(const ZipArchive& archive, const std::string& root) {
+void refuse_other_kinds(ZipArchive& archive, const std::string& root) {
   bool script = archive.find(root + "constants.pkl") != nullptr;
   for (const ZipArchive::Entry& entry : archive.entries()) script = script || entry.name.starts_with(root + "code/");
   if (script) fail(Code::unsupported, "a TorchScript archive, which holds a program; save the weights alone: torch.save(model.state_dict(), path)");
@@ -125,8 +125,8 @@ Storages cut_storages(std::span<const std::byte> bytes, const LegacyStream& stre
 
 }  // namespace
 
-Checkpoint read_torch_zip(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& weights_key) {
-  const ZipArchive archive(bytes);
+Checkpoint read_torch_zip(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner, const std::string& weights_key) {
+  ZipArchive archive(bytes, owner.get());
   const std::string root = find_root(archive);
   refuse_other_kinds(archive, root);
   const ZipArchive::Content object = archive.read(*archive.find(root + "data.pkl"));
@@ -147,7 +147,7 @@ Checkpoint read_torch_zip(std::span<const std::byte> bytes, std::shared_ptr<cons
   return checkpoint;
 }
 
-Checkpoint read_torch_legacy(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& weights_key) {
+Checkpoint read_torch_legacy(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner, const std::string& weights_key) {
   Heap heap;
   const LegacyStream stream = run_pickles(bytes, heap);
   const Storages storages = cut_storages(bytes, stream);

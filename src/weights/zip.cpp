@@ -1,10 +1,10 @@
 #include "weights/zip.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <new>
 #include <string>
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <regnet/base/error.hpp>
 
@@ -20,8 +20,12 @@ constexpr std::size_t end64_locator_bytes = 20;
 constexpr std::uint32_t no_value32 = 0xffffffff;  // the value is in a ZIP64 record
 constexpr std::uint16_t no_value16 = 0xffff;
 
-// Deflate cannot do better than 1032 to 1 (zlib's technical notes), so a larger claim is a lie, told to make a reader allocate.
+// Deflate cannot do better than 1032 to 1 (zlib's technical notes say so), so a larger claim is a lie, told to make a reader allocate.
 constexpr std::uint64_t max_deflate_ratio = 1032;
+
+// What the deflated entries of an archive may add up to: so many times its size, and so much in any case, since a small file may well be all zeros.
+constexpr std::uint64_t max_inflation = 16;
+constexpr std::uint64_t inflation_for_all = std::uint64_t{1} << 24;
 
 struct Directory {
   std::uint64_t count = 0;
@@ -163,38 +167,23 @@ void check_overlap(const std::vector<ZipArchive::Entry>& entries) {
       fail(Code::bad_format, "zip archive: ", in_quotes(order[i - 1]->name), " and ", in_quotes(order[i]->name), " overlap");
 }
 
-std::uint32_t checksum(std::span<const std::byte> bytes) {
-  return static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
-// Returns whether the stream ends well and gives exactly `dst`.
-bool inflate_into(std::span<std::byte> dst, std::span<const std::byte> src) {
-  z_stream stream{};
-  if (::inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw std::bad_alloc();
-  struct End {
-    z_stream& stream;
-    ~End() { ::inflateEnd(&stream); }
-  } end{stream};
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(src.data()));
-  stream.next_out = reinterpret_cast<Bytef*>(dst.data());
-  std::size_t src_left = src.size(), dst_left = dst.size();
-  constexpr std::size_t step = std::numeric_limits<uInt>::max();
-  for (;;) {  // zlib counts in 32 bits
-    const auto src_step = static_cast<uInt>(std::min(src_left, step)), dst_step = static_cast<uInt>(std::min(dst_left, step));
-    stream.avail_in = src_step;
-    stream.avail_out = dst_step;
-    const int result = ::inflate(&stream, Z_NO_FLUSH);
-    src_left -= src_step - stream.avail_in;
-    dst_left -= dst_step - stream.avail_out;
-    if (result == Z_STREAM_END) return src_left == 0 && dst_left == 0;
-    const bool moved = src_step != stream.avail_in || dst_step != stream.avail_out;
-    if (result != Z_OK || !moved) return false;
-  }
+std::vector<std::byte> inflated(std::span<const std::byte> packed, std::size_t size, std::string_view name) {
+  const std::unique_ptr<libdeflate_decompressor, decltype(&::libdeflate_free_decompressor)> decompressor(::libdeflate_alloc_decompressor(),
+                                                                                                         &::libdeflate_free_decompressor);
+  if (!decompressor) throw std::bad_alloc();
+  std::vector<std::byte> dst(size);
+  std::size_t used = 0;
+  const libdeflate_result result =
+      ::libdeflate_deflate_decompress_ex(decompressor.get(), packed.data(), packed.size(), dst.data(), size, &used, nullptr);
+  if (result != LIBDEFLATE_SUCCESS || used != packed.size())
+    fail(Code::bad_format, "zip archive: ", in_quotes(name), " does not inflate to the ", size, " bytes it should have");
+  return dst;
 }
 
 }  // namespace
 
-ZipArchive::ZipArchive(std::span<const std::byte> bytes) {
+ZipArchive::ZipArchive(std::span<const std::byte> bytes, const ByteOwner* owner)
+    : x_owner(owner), x_inflatable(max_inflation * bytes.size() + inflation_for_all) {
   const Directory directory = find_directory(bytes);
   const auto offset = static_cast<std::size_t>(directory.offset);
   ByteReader reader(bytes.subspan(0, offset + static_cast<std::size_t>(directory.bytes)), "zip archive", offset);
@@ -212,14 +201,27 @@ const ZipArchive::Entry* ZipArchive::find(std::string_view name) const {
   return found == x_index.end() ? nullptr : &x_entries[found->second];
 }
 
-ZipArchive::Content ZipArchive::read(const Entry& entry) const {
+std::uint32_t ZipArchive::checksum(std::span<const std::byte> content) const {
+  constexpr std::size_t step = std::size_t{1} << 22;
+  std::uint32_t crc = 0;
+  for (; !content.empty(); content = content.subspan(std::min(step, content.size()))) {
+    const auto part = content.first(std::min(step, content.size()));
+    crc = ::libdeflate_crc32(crc, part.data(), part.size());
+    if (x_owner) x_owner->release(part);
+  }
+  return crc;
+}
+
+ZipArchive::Content ZipArchive::read(const Entry& entry) {
   Content content{entry.packed, nullptr};
   if (entry.deflated) {
-    const auto size = static_cast<std::size_t>(entry.size);
-    const std::shared_ptr<std::byte[]> inflated(new std::byte[size + 1]);  // one more, since zlib wants a place to write even for nothing
-    if (!inflate_into({inflated.get(), size}, entry.packed))
-      fail(Code::bad_format, "zip archive: ", in_quotes(entry.name), " does not inflate to the ", size, " bytes it should have");
-    content = {{inflated.get(), size}, inflated};
+    if (entry.size > x_inflatable)
+      fail(Code::unsupported, "zip archive: ", in_quotes(entry.name), " would inflate from ", entry.packed.size(), " to ", entry.size,
+           " bytes, more than weights can; is it a zip bomb?");
+    x_inflatable -= entry.size;
+    content.owner = std::make_shared<const OwnedVector<std::byte>>(inflated(entry.packed, static_cast<std::size_t>(entry.size), entry.name));
+    content.bytes = content.owner->bytes();
+    if (x_owner) x_owner->release(entry.packed);
   }
   if (entry.crc != 0 && checksum(content.bytes) != entry.crc)
     fail(Code::bad_format, "zip archive: ", in_quotes(entry.name), " is damaged: its checksum is not the one written with it");

@@ -72,9 +72,7 @@ Seeded draw(const Graph& graph) {
     else if (shape.size() == 2) values = random.normal(element_count(shape), 0.01);
     else if (parameter.name != "head.fc.bias" && (parameter.name.ends_with(".weight") || parameter.name.ends_with(".running_var")))
       values.assign(values.size(), 1.0f);
-    auto kept = std::make_shared<const std::vector<float>>(std::move(values));
-    seeded.weights.add(parameter.name, view_of(*kept, shape));
-    seeded.weights.keep_alive(kept);
+    seeded.weights.add(parameter.name, std::move(values), shape);
   }
   seeded.image.resize(3 * 224 * 224);
   for (float& value : seeded.image) value = random.uniform();

@@ -74,7 +74,7 @@ TEST(Rewrite, AReluBeforeTheAddIsNotMovedBehindIt) {
 TEST(FoldBatchNorm, GivesTheSameLineAsTheFormula) {
   std::vector<float> weights{1, 2, 3, 4};
   const std::vector<float> gamma{2, 0.5f}, beta{1, -1}, mean{3, 4}, var{0.25f, 9};
-  const std::vector<float> bias = fold_batch_norm(weights, gamma, beta, mean, var, 1e-5);
+  const std::vector<float> bias = fold_batch_norm(weights, gamma, beta, mean, var, 1e-5).bias;
   const double scale0 = 2 / std::sqrt(0.25 + 1e-5), scale1 = 0.5 / std::sqrt(9 + 1e-5);
   EXPECT_EQ(weights, (std::vector<float>{float(scale0), float(2 * scale0), float(3 * scale1), float(4 * scale1)}));
   EXPECT_EQ(bias, (std::vector<float>{float(1 - 3 * scale0), float(-1 - 4 * scale1)}));
@@ -84,7 +84,7 @@ TEST(FoldBatchNorm, GivesTheSameLineAsTheFormula) {
 TEST(FoldBatchNorm, SurvivesZeroVariance) {
   std::vector<float> weights{1};
   const std::vector<float> one{1}, zero{0};
-  EXPECT_FLOAT_EQ(fold_batch_norm(weights, one, zero, zero, zero, 1e-5)[0], 0);
+  EXPECT_FLOAT_EQ(fold_batch_norm(weights, one, zero, zero, zero, 1e-5).bias[0], 0);
   EXPECT_FLOAT_EQ(weights[0], 316.227766f);
 }
 
@@ -92,7 +92,9 @@ TEST(FoldBatchNorm, SurvivesZeroVariance) {
 TEST(FoldBatchNorm, FlushesSubnormalsToZero) {
   std::vector<float> weights{0.5f};
   const std::vector<float> tiny{1e-40f}, zero{0}, one{1};
-  EXPECT_EQ(fold_batch_norm(weights, tiny, tiny, zero, one, 1e-5)[0], 0.0f);
+  const FoldedBatchNorm folded = fold_batch_norm(weights, tiny, tiny, zero, one, 1e-5);
+  EXPECT_EQ(folded.bias[0], 0.0f);
+  EXPECT_EQ(folded.flushed, 2);
   EXPECT_EQ(weights[0], 0.0f);
 }
 

@@ -2,16 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <memory>
 #include <random>
 #include <thread>
+#include <tuple>
 
 #include <regnet/weights/synthetic.hpp>
 
 #include "base/expect_error.hpp"
+#include "plan/openmp.hpp"
 
 namespace regnet {
 namespace {
@@ -132,21 +135,107 @@ TEST(Session, TheArenaHoldsOnlyWhatIsAliveAtOnce) {
   EXPECT_LE(session.arena_bytes(), stem + widest + input + 64 * 1024);
 }
 
-TEST(Compile, WeightsThatGiveNoFiniteLayerNameIt) {
+// The network's synthetic weights, with some values of one tensor replaced.
+BoundWeights with_values(const std::string& name, float value, std::size_t count = 1) {
   const Graph graph = build(small, tiny);
-  for (const auto& [name, value] : {std::pair{"s2.b1.f.b_bn.running_var", -1.0f},
-                                    {"s2.b1.f.b.weight", std::numeric_limits<float>::infinity()},
-                                    {"s2.b1.f.b_bn.bias", std::numeric_limits<float>::quiet_NaN()}}) {
-    std::vector<std::vector<float>> values;
-    TensorMap tensors;
-    for (const Parameter& parameter : parameters(graph)) {
-      values.push_back(synthetic_values(parameter));
-      if (parameter.name == name) values.back()[3] = value;
-    }
-    std::size_t i = 0;
-    for (const Parameter& parameter : parameters(graph)) tensors.add(parameter.name, view_of(values[i++], parameter.shape));
-    EXPECT_REGNET_ERROR(compile(bind(graph, tensors)), Code::numeric, "layer s2.b1.f.b:");
+  TensorMap tensors;
+  for (const Parameter& parameter : parameters(graph)) {
+    std::vector<float> values = synthetic_values(parameter);
+    if (parameter.name == name) std::fill_n(values.begin() + 3, count, value);
+    tensors.add(parameter.name, std::move(values), parameter.shape);
   }
+  return bind(graph, tensors);
+}
+
+TEST(Compile, WeightsThatCannotGiveARightAnswerAreRefusedByName) {
+  const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const std::string not_finite = "NaN or infinite values: ";
+  for (const auto& [name, value, message] : {std::tuple("s2.b1.f.b.weight", infinity, not_finite + "s2.b1.f.b.weight (2)"),
+                                             {"s2.b1.f.b_bn.weight", nan, not_finite + "s2.b1.f.b_bn.weight (2)"},
+                                             {"s2.b1.f.b_bn.bias", nan, not_finite + "s2.b1.f.b_bn.bias (2)"},
+                                             {"s2.b1.f.b_bn.running_mean", -infinity, not_finite + "s2.b1.f.b_bn.running_mean (2)"},
+                                             {"s2.b1.f.b_bn.running_var", nan, not_finite + "s2.b1.f.b_bn.running_var (2)"},
+                                             {"head.fc.weight", nan, not_finite + "head.fc.weight (2)"},
+                                             {"head.fc.bias", infinity, not_finite + "head.fc.bias (2)"},
+                                             {"s1.b1.bn.running_var", -1.0f, "square root is NaN: s1.b1.bn.running_var (2)"},
+                                             {"s1.b1.bn.running_var", -1.001e-5f, "square root is NaN: s1.b1.bn.running_var (2)"}}) {
+    SCOPED_TRACE(name);
+    const BoundWeights weights = with_values(name, value, 2);
+    EXPECT_REGNET_ERROR(compile(weights), Code::numeric, message);
+    EXPECT_REGNET_ERROR(compile(weights, {.backend = Backend::reference}), Code::numeric, message);
+    ASSERT_EQ(describe(examine(weights)).size(), 1u);
+    EXPECT_NE(describe(examine(weights))[0].find(message), std::string::npos);
+  }
+}
+
+TEST(Compile, WeightsThatOverflowInFoldingAreRefusedByName) {
+  const BoundWeights weights = with_values("stem.conv.weight", 3.4e38f, 800);
+  EXPECT_REGNET_ERROR(compile(weights), Code::numeric,
+                      "values that become infinite when batch normalisation is folded into them: stem.conv.weight (");
+}
+
+TEST(Compile, OddWeightsAreFindingsAndRunAllTheSame) {
+  EXPECT_TRUE(compile(network(small, tiny)).findings().empty());
+  for (const auto& [name, value, message] :
+       {std::tuple("s1.b1.bn.running_var", -1e-6f, "slightly negative running variances: s1.b1.bn.running_var (1)"),
+        {"s2.b1.f.c.weight", 1e-40f, "below 1.2e-38, which become 0: s2.b1.f.c.weight (1)"}}) {
+    const BoundWeights weights = with_values(name, value);
+    for (const Backend backend : {Backend::onednn, Backend::reference}) {
+      const Plan plan = compile(weights, {.backend = backend});
+      EXPECT_EQ(describe(plan.findings()), describe(examine(weights)));
+      ASSERT_EQ(plan.findings().size(), 1u);
+      EXPECT_NE(describe(plan.findings())[0].find(message), std::string::npos) << describe(plan.findings())[0];
+    }
+  }
+}
+
+TEST(Compile, StatisticsThatNoImageEverTouchedAreAFinding) {
+  const Graph graph = build(small, tiny);
+  TensorMap tensors;
+  for (const Parameter& parameter : parameters(graph)) {
+    std::vector<float> values = synthetic_values(parameter);
+    if (parameter.name.ends_with("running_mean")) values.assign(values.size(), 0.0f);
+    if (parameter.name.ends_with("running_var")) values.assign(values.size(), 1.0f);
+    tensors.add(parameter.name, std::move(values), parameter.shape);
+  }
+  const std::vector<std::string> lines = describe(examine(bind(graph, tensors)));
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_NE(lines[0].find("untrained?): stem.bn (32), s1.b1.bn ("), std::string::npos) << lines[0];
+  EXPECT_NE(lines[0].find(" more tensors"), std::string::npos) << lines[0];
+}
+
+// A layer whose results are all subnormal, then one that makes them large again: only where they count as 0 the logits are the bias.
+TEST(Session, SubnormalsAreFlushedInEveryThreadAndOnlyDuringTheRun) {
+  Graph graph;
+  NodeId x = graph.append("input", Input{{3, 32, 32}}, {});
+  x = graph.append("small", Conv{.in_channels = 3, .out_channels = 8}, {x});
+  x = graph.append("large", Conv{.in_channels = 8, .out_channels = 8}, {x});
+  x = graph.append("pool", GlobalAveragePool{}, {x});
+  graph.append("fc", Linear{8, 5}, {x});
+  TensorMap tensors;
+  for (const auto& [name, value] : {std::pair("small.weight", 1e-20f), {"large.weight", 1e30f}, {"fc.weight", 1e30f}, {"fc.bias", 0.0f}})
+    for (const Parameter& parameter : parameters(graph))
+      if (parameter.name == name)
+        tensors.add(name, std::vector<float>(static_cast<std::size_t>(element_count(parameter.shape)), value), parameter.shape);
+  const BoundWeights weights = bind(graph, tensors);
+  const std::vector<float> images(std::size_t{4} * 3 * 32 * 32, 1e-20f);
+  EXPECT_GT(run(compile(weights, {.backend = Backend::reference}), 4, 1, images)[0], 1.0f);
+  const auto modes_of_all_threads = [] {
+    std::vector<detail::FloatingMode> modes(4);
+    const auto note = [](void* data) {
+      constexpr detail::FloatingMode sticky = 0x3f;  // what happened so far, not what is to happen
+      (*static_cast<std::vector<detail::FloatingMode>*>(data))[static_cast<std::size_t>(omp_get_thread_num())] = detail::floating_mode() & ~sticky;
+    };
+    GOMP_parallel(note, &modes, 4, 0);
+    return modes;
+  };
+  const std::vector<detail::FloatingMode> before = modes_of_all_threads();
+  for (const int threads : {1, 2, 4}) {
+    EXPECT_EQ(run(compile(weights), 4, threads, images), std::vector<float>(20, 0.0f)) << threads;
+    EXPECT_EQ(modes_of_all_threads(), before) << threads;
+  }
+  volatile float smallest = 1e-38f;
+  EXPECT_GT(smallest * 0.1f, 0.0f);
 }
 
 // Both would write where they must not: past the logits, or onto what the caller had there.

@@ -212,7 +212,7 @@ TEST(SaveSafetensors, TheSourceIsIntactAfterwards) {
   const std::string path = golden_path("timm.safetensors"), content = file_content(path);
   const writers::Owned owned(content);
   save_safetensors(read_safetensors(owned.bytes(), owned.data), folder.path() / "heap");
-  EXPECT_EQ(std::memcmp(owned.data.get(), content.data(), content.size()), 0);
+  EXPECT_EQ(std::memcmp(owned.bytes().data(), content.data(), content.size()), 0);
   const Checkpoint mapped = open_checkpoint(path);
   save_safetensors(mapped, folder.path() / "mapped");
   EXPECT_TRUE(written(mapped) == content);

@@ -214,12 +214,12 @@ TEST(Names, RegNetYIsCalledByItsName) {
 }
 
 TEST(Names, ResultKeepsTheBytesAlive) {
-  auto values = std::make_shared<std::vector<float>>(8, 1.5f);
-  const std::weak_ptr<std::vector<float>> watched = values;
+  auto values = std::make_shared<const OwnedVector<float>>(std::vector<float>(8, 1.5f));
+  const std::weak_ptr<const OwnedVector<float>> watched = values;
   CanonicalTensors result;
   {
     TensorMap source;
-    source.add("stem.0.weight", view_of(*values, {8}));
+    source.add("stem.0.weight", view_of(values->elements(), {8}));
     source.keep_alive(std::move(values));
     result = to_canonical(source);
   }

@@ -39,10 +39,12 @@ inline std::string floats(const std::vector<float>& values) { return {reinterpre
 
 // The bytes as an owned copy on the heap, sized exactly, so that the address sanitizer sees any step outside.
 struct Owned {
-  explicit Owned(const std::string& text) : data(new std::byte[text.size()]), size(text.size()) { std::memcpy(data.get(), text.data(), size); }
-  [[nodiscard]] std::span<const std::byte> bytes() const { return {data.get(), size}; }
-  std::shared_ptr<std::byte[]> data;
-  std::size_t size;
+  explicit Owned(const std::string& text) {
+    const auto bytes = std::as_bytes(std::span(text));
+    data = std::make_shared<const OwnedVector<std::byte>>(std::vector<std::byte>(bytes.begin(), bytes.end()));
+  }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return data->bytes(); }
+  std::shared_ptr<const ByteOwner> data;
 };
 
 // Pickle

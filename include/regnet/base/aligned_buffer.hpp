@@ -1,4 +1,4 @@
-// AlignedBuffer: zeroed floats that start on a cache line, owned and movable. Every tensor that a kernel
+// AlignedBuffer: floats that start on a cache line, owned and movable. Every tensor that a kernel
 // touches lives in one.
 #pragma once
 
@@ -17,14 +17,16 @@ class AlignedBuffer {
 
   AlignedBuffer() = default;
 
-  // Throws std::bad_alloc.
-  explicit AlignedBuffer(std::size_t count) : x_count(count) {
-    if (count == 0) return;
-    if (count > (static_cast<std::size_t>(-1) - alignment) / sizeof(float)) throw std::bad_alloc();
-    const std::size_t bytes = (count * sizeof(float) + alignment - 1) / alignment * alignment;
-    x_data.reset(static_cast<float*>(std::aligned_alloc(alignment, bytes)));
-    if (!x_data) throw std::bad_alloc();
-    std::memset(x_data.get(), 0, bytes);
+  // Zeroed. Throws std::bad_alloc.
+  explicit AlignedBuffer(std::size_t count) : AlignedBuffer(uninitialised(count)) {
+    if (x_data) std::memset(x_data.get(), 0, count * sizeof(float));
+  }
+
+  // For what is written before it is read. Throws std::bad_alloc.
+  static AlignedBuffer uninitialised(std::size_t count) {
+    AlignedBuffer buffer;
+    buffer.allocate(count);
+    return buffer;
   }
 
   [[nodiscard]] float* data() noexcept { return x_data.get(); }
@@ -34,6 +36,15 @@ class AlignedBuffer {
   [[nodiscard]] std::span<const float> span() const noexcept { return {x_data.get(), size()}; }
 
  private:
+  void allocate(std::size_t count) {
+    x_count = count;
+    if (count == 0) return;
+    if (count > (static_cast<std::size_t>(-1) - alignment) / sizeof(float)) throw std::bad_alloc();
+    const std::size_t bytes = (count * sizeof(float) + alignment - 1) / alignment * alignment;
+    x_data.reset(static_cast<float*>(std::aligned_alloc(alignment, bytes)));
+    if (!x_data) throw std::bad_alloc();
+  }
+
   struct Free {
     void operator()(float* pointer) const noexcept { std::free(pointer); }
   };

@@ -6,17 +6,18 @@
 #include <filesystem>
 #include <span>
 
+#include <regnet/base/byte_owner.hpp>
+
 namespace regnet {
 
-class MappedFile {
+class MappedFile final : public ByteOwner {
  public:
   // Throws not_found or io, naming the path. An empty file gives an empty span.
   explicit MappedFile(const std::filesystem::path& path);
-  ~MappedFile();
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile() override;
 
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return x_bytes; }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept override { return x_bytes; }
+  void release(std::span<const std::byte> part) const noexcept override;
 
  private:
   std::span<const std::byte> x_bytes;

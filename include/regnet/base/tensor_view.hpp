@@ -31,6 +31,9 @@ void check_bounds(const TensorView& view, std::string_view name);
 // Integers are converted too. Precondition: check_bounds passed.
 std::vector<float> to_floats(const TensorView& view);
 
+// The same into a vector whose memory is used again.
+void to_floats(const TensorView& view, std::vector<float>& dst);
+
 // A contiguous row-major view of `count` floats that the caller keeps alive.
 inline TensorView view_of(std::span<const float> values, Shape shape) {
   TensorView view;
@@ -91,8 +94,8 @@ void copy_strided(const TensorView& view, std::vector<float>& dst, Convert conve
 
 }  // namespace detail
 
-inline std::vector<float> to_floats(const TensorView& view) {
-  std::vector<float> dst(static_cast<std::size_t>(element_count(view.shape)));
+inline void to_floats(const TensorView& view, std::vector<float>& dst) {
+  dst.resize(static_cast<std::size_t>(element_count(view.shape)));
   const auto widen = [](auto element) { return static_cast<float>(element); };
   switch (view.dtype) {
     case DType::f64: detail::copy_strided<double>(view, dst, widen); break;
@@ -112,6 +115,11 @@ inline std::vector<float> to_floats(const TensorView& view) {
     case DType::u8:
     case DType::boolean: detail::copy_strided<std::uint8_t>(view, dst, widen); break;
   }
+}
+
+inline std::vector<float> to_floats(const TensorView& view) {
+  std::vector<float> dst;
+  to_floats(view, dst);
   return dst;
 }
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <regnet/graph/graph.hpp>
@@ -12,20 +14,30 @@
 namespace regnet {
 
 // Folds y = gamma (conv(x) - mean) / sqrt(var + epsilon) + beta into the convolution, in double, rounded once at the end.
-// `weights` holds one row per output channel and is scaled in place; returns the bias. A constant that would be subnormal becomes 0:
-// it cannot matter to a result and would slow every kernel it meets.
-inline std::vector<float> fold_batch_norm(std::span<float> weights, std::span<const float> gamma, std::span<const float> beta,
+// `weights` holds one row per output channel and is scaled in place. A constant that would be subnormal becomes 0: it cannot matter to a result and would
+// slow every kernel it meets.
+struct FoldedBatchNorm {
+  std::vector<float> bias;
+  std::int64_t flushed = 0;  // constants that became 0 so
+};
+inline FoldedBatchNorm fold_batch_norm(std::span<float> weights, std::span<const float> gamma, std::span<const float> beta,
                                           std::span<const float> mean, std::span<const float> var, double epsilon) {
-  const auto rounded = [](double value) { return std::abs(value) < 0x1p-126 ? 0.0f : static_cast<float>(value); };
+  int flushed_in_row = 0;
+  const auto rounded = [&flushed_in_row](double value) {
+    const bool flush = std::abs(value) < 0x1p-126;
+    flushed_in_row += flush && value != 0;
+    return flush ? 0.0f : static_cast<float>(value);
+  };
   const std::size_t channels = gamma.size();
   const std::size_t row = weights.size() / channels;
-  std::vector<float> bias(channels);
+  FoldedBatchNorm folded{std::vector<float>(channels)};
   for (std::size_t c = 0; c < channels; ++c) {
     const double scale = gamma[c] / std::sqrt(double{var[c]} + epsilon);
     for (float& weight : weights.subspan(c * row, row)) weight = rounded(weight * scale);
-    bias[c] = rounded(beta[c] - mean[c] * scale);
+    folded.bias[c] = rounded(beta[c] - mean[c] * scale);
+    folded.flushed += std::exchange(flushed_in_row, 0);
   }
-  return bias;
+  return folded;
 }
 
 namespace detail {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <regnet/plan/examine.hpp>
 #include <regnet/plan/options.hpp>
 #include <regnet/weights/bind.hpp>
 
@@ -32,6 +33,9 @@ class Plan {
   // Layers of the session the plan was compiled for, in execution order. Check `slow`: the plan runs such layers but does not hide them.
   [[nodiscard]] const std::vector<LayerReport>& layers() const;
 
+  // What is odd about the weights though not wrong: worth a warning (describe makes lines of them).
+  [[nodiscard]] const std::vector<Finding>& findings() const;
+
  private:
   friend Plan compile(BoundWeights, const CompileOptions&);
   friend class Session;
@@ -40,7 +44,7 @@ class Plan {
 };
 
 // Folds, fuses, creates the kernels and packs the weights. The plan keeps the mapped checkpoint for sessions of other batch sizes.
-// Throws invalid_argument when the graph does not end in a linear layer, numeric when folding gives a value that is not finite (naming the layer), unsupported when oneDNN has no kernel at all.
+// Throws invalid_argument when the graph does not end in a linear layer, numeric when weights are or become NaN or infinite (naming the tensors), unsupported when oneDNN has no kernel at all.
 Plan compile(BoundWeights weights, const CompileOptions& options = {});
 
 // "oneDNN 3.2.0, AVX-512 ..., OMP": the library and instruction set that plans run on in this process.

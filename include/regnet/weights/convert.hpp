@@ -20,7 +20,7 @@ enum class Existing { keep, replace };
 
 // Writes to a temporary file in the same folder and renames it when all is on the disk; the temporary goes when anything fails. With Existing::keep no
 // file is ever replaced, not even one that appears meanwhile; what is no regular file (a device, a folder) never is.
-// Memory: the header and a chunk of a megabyte; pages of a mapped checkpoint are given back once written.
+// Memory: the header, a chunk of a megabyte and the pages of one tensor; those of a mapped checkpoint are given back once it is written.
 // Throws io, naming the path, or as write_safetensors does.
 void save_safetensors(const Checkpoint& checkpoint, const std::filesystem::path& path, Existing existing = Existing::keep);
 

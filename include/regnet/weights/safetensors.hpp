@@ -14,7 +14,7 @@ namespace regnet {
 // "regnet.classes", a JSON list of strings, becomes class_names.
 // Throws bad_format (header length; JSON, keys that repeat, depth; offsets that overlap, leave a hole or leave the file; sizes that do not fit the
 // shape) or unsupported (a dtype it does not know, by name). Format: https://github.com/huggingface/safetensors
-Checkpoint read_safetensors(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+Checkpoint read_safetensors(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner);
 
 // Takes the next bytes of a file; they are valid during the call only. It may throw.
 using ByteSink = std::function<void(std::span<const std::byte>)>;

@@ -65,11 +65,7 @@ inline std::vector<float> synthetic_values(const Parameter& parameter) {
 // A tensor for each of `parameters`, kept alive by the map.
 inline TensorMap synthetic_weights(const std::vector<Parameter>& parameters) {
   TensorMap tensors;
-  for (const Parameter& parameter : parameters) {
-    auto values = std::make_shared<const std::vector<float>>(synthetic_values(parameter));
-    tensors.add(parameter.name, view_of(*values, parameter.shape));
-    tensors.keep_alive(std::move(values));
-  }
+  for (const Parameter& parameter : parameters) tensors.add(parameter.name, synthetic_values(parameter), parameter.shape);
   return tensors;
 }
 

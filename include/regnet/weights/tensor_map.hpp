@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <regnet/base/byte_owner.hpp>
 #include <regnet/base/error.hpp>
 #include <regnet/base/tensor_view.hpp>
 
@@ -28,9 +29,23 @@ class TensorMap {
     x_tensors.push_back({std::move(name), std::move(view)});
   }
 
+  // Appends row-major values that the map keeps.
+  void add(std::string name, std::vector<float> values, Shape shape) {
+    auto owner = std::make_shared<const OwnedVector<float>>(std::move(values));
+    add(std::move(name), view_of(owner->elements(), std::move(shape)));
+    keep_alive(std::move(owner));
+  }
+
   // Keeps the bytes behind the views (a mapping, an inflated entry) alive with this map and its copies.
-  void keep_alive(std::shared_ptr<const void> owner) { x_owners.push_back(std::move(owner)); }
+  void keep_alive(std::shared_ptr<const ByteOwner> owner) {
+    if (owner) x_owners.push_back(std::move(owner));
+  }
   void keep_alive_with(const TensorMap& other) { x_owners.insert(x_owners.end(), other.x_owners.begin(), other.x_owners.end()); }
+
+  // A hint that the view's bytes are not needed soon (ByteOwner::release).
+  void release(const TensorView& view) const noexcept {
+    for (const auto& owner : x_owners) owner->release(view.storage);
+  }
 
   // Returns nullptr when there is no such tensor.
   [[nodiscard]] const TensorView* find(std::string_view name) const {
@@ -46,7 +61,7 @@ class TensorMap {
  private:
   std::vector<NamedTensor> x_tensors;
   std::unordered_map<std::string, std::size_t> x_index;
-  std::vector<std::shared_ptr<const void>> x_owners;
+  std::vector<std::shared_ptr<const ByteOwner>> x_owners;
 };
 
 enum class Container { safetensors, torch_zip, torch_legacy };

@@ -25,7 +25,7 @@ namespace regnet {
 // Throw bad_format (damage, bounds, checksums, unknown opcodes with their place, a call in place of a tensor), unsupported (TorchScript, whole pickled
 // models, encrypted archives, big endian, element types that DType lacks; named in the message) and not_found (weights_key).
 // Memory is bounded by a multiple of the file's size, and nothing recurses, whatever the file says.
-Checkpoint read_torch_zip(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& weights_key = {});
-Checkpoint read_torch_legacy(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const std::string& weights_key = {});
+Checkpoint read_torch_zip(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner, const std::string& weights_key = {});
+Checkpoint read_torch_legacy(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner, const std::string& weights_key = {});
 
 }  // namespace regnet

@@ -1,0 +1,36 @@
+// examine: bound weights in, what is wrong or odd about them out. Compiling finds the same on its way; this looks without compiling.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <regnet/weights/bind.hpp>
+
+namespace regnet {
+
+// In order of gravity. With one of the first three the logits would be NaN, infinite or wrong; compile refuses such weights.
+enum class Flaw {
+  not_finite,            // values that are NaN or infinite
+  impossible_variance,   // running variances of -epsilon or less, whose square root is NaN
+  overflow,              // values that become infinite when batch normalisation is folded into them
+  negative_variance,     // running variances below zero that epsilon makes positive again
+  untrained_statistics,  // running means of 0 and variances of 1 throughout: no image ever went through in training mode
+  flushed                // values below 2^-126 after folding, which become 0: subnormals slow every kernel and add nothing
+};
+
+constexpr bool is_error(Flaw flaw) { return flaw <= Flaw::overflow; }
+
+struct Finding {
+  Flaw flaw = Flaw::not_finite;
+  std::string tensor;      // its canonical name
+  std::int64_t count = 0;  // of the values concerned
+};
+
+// One line for each kind, worst first, with the names of up to four tensors and the number of values in each.
+std::vector<std::string> describe(const std::vector<Finding>& findings);
+
+// Folds layer by layer and keeps nothing; pages of a mapped file are given back.
+std::vector<Finding> examine(const BoundWeights& weights);
+
+}  // namespace regnet
