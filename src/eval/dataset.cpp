@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <fstream>
-#include <optional>
 #include <unordered_map>
 
 #include <regnet/base/error.hpp>
-#include <regnet/base/imagenet.hpp>
+#include <regnet/base/mapped_file.hpp>
+
+#include "eval/labels.hpp"
 
 namespace regnet {
 
@@ -26,24 +25,6 @@ bool is_image(const fs::path& path) {
 }
 
 bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
-
-std::optional<int> parse_label(std::string_view text) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value < 0) return {};
-  return value;
-}
-
-bool is_wnid(std::string_view name) {
-  return name.size() == 9 && name[0] == 'n' && name.find_first_not_of("0123456789", 1) == std::string_view::npos;
-}
-
-std::optional<int> imagenet_label(std::string_view wnid) {
-  const auto classes = imagenet_classes();
-  const auto found = std::lower_bound(classes.begin(), classes.end(), wnid, [](const ImagenetClass& a, std::string_view b) { return a.wnid < b; });
-  if (found == classes.end() || found->wnid != wnid) return {};
-  return static_cast<int>(found - classes.begin());
-}
 
 struct Labelling {
   std::string name;
@@ -64,12 +45,12 @@ Labelling label_folders(const fs::path& path, const std::vector<std::string>& na
   const bool one_per_class = static_cast<int>(names.size()) == options.classes;
   if (all(is_wnid) && !(one_per_class && options.classes != 1000))
     return labelled("class folders, WordNet ids", [&](const std::string& name) {
-      const std::optional<int> label = imagenet_label(name);
-      if (!label) fail(Code::mismatch, (path / name).string(), ": not one of the 1000 WordNet ids of ImageNet");
-      return *label;
+      const int label = imagenet_label(name);
+      if (label < 0) fail(Code::mismatch, (path / name).string(), ": not one of the 1000 WordNet ids of ImageNet");
+      return label;
     });
-  if (all([](const std::string& name) { return parse_label(name).has_value(); }))
-    return labelled("class folders, numbered", [](const std::string& name) { return *parse_label(name); });
+  if (all([](const std::string& name) { return number_label(name) >= 0; }))
+    return labelled("class folders, numbered", [](const std::string& name) { return number_label(name); });
   const std::vector<std::string>& known = options.class_names;
   if (all([&](const std::string& name) { return std::count(known.begin(), known.end(), name) == 1; }))
     return labelled("class folders, by class name", position_in(known));
@@ -87,29 +68,11 @@ Dataset open_class_folders(const fs::path& path, const std::vector<std::string>&
   return dataset;
 }
 
-// Lines "name label" or "name,label", split at the last separator; the label is a number or a WordNet id. Blank lines and comments are passed over.
-std::unordered_map<std::string, int> read_labels(const fs::path& path) {
-  std::unordered_map<std::string, int> labels;
-  std::ifstream file(path);
-  if (!file) fail(Code::not_found, path.string(), ": cannot open the labels file");
-  int number = 0;
-  for (std::string line; std::getline(file, line);) {
-    ++number;
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
-    if (line.empty() || line[0] == '#') continue;
-    const std::size_t split = line.find_last_of(" ,\t");
-    const std::string value = split == std::string::npos ? "" : line.substr(split + 1);
-    const std::optional<int> label = is_wnid(value) ? imagenet_label(value) : parse_label(value);
-    if (!label) fail(Code::bad_format, path.string(), ":", number, ": expected 'name label', found '", line, "'");
-    if (!labels.emplace(fs::path(line.substr(0, split)).filename().string(), *label).second)
-      fail(Code::bad_format, path.string(), ":", number, ": ", line.substr(0, split), " is listed twice");
-  }
-  return labels;
-}
-
 Dataset open_flat(const fs::path& path, const DatasetOptions& options) {
   Dataset dataset{{}, "labels file", 0};
-  std::unordered_map<std::string, int> labels = read_labels(options.labels);
+  const MappedFile file(options.labels);
+  const std::string_view text{reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+  std::unordered_map<std::string, int> labels = parse_labels(text, options.labels.string());
   for (fs::path& image : images_in(path, dataset.ignored)) {
     const auto found = labels.find(image.filename().string());
     if (found == labels.end()) fail(Code::mismatch, image.string(), ": no label for it in ", options.labels.string());

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "weights/foreign_text.hpp"
+#include "base/foreign_text.hpp"
 
 namespace regnet {
 

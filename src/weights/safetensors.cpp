@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "weights/byte_reader.hpp"
-#include "weights/foreign_text.hpp"
+#include "base/foreign_text.hpp"
 
 namespace regnet {
 

@@ -14,7 +14,7 @@
 #include <regnet/base/error.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-#include "weights/foreign_text.hpp"
+#include "base/foreign_text.hpp"
 #include "weights/pickle.hpp"
 #include "weights/torch_tensor.hpp"
 

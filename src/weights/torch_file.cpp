@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "weights/byte_reader.hpp"
-#include "weights/foreign_text.hpp"
+#include "base/foreign_text.hpp"
 #include "weights/pickle.hpp"
 #include "weights/state_dict.hpp"
 #include "weights/torch_tensor.hpp"

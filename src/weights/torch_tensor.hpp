@@ -16,7 +16,7 @@
 #include <regnet/base/error.hpp>
 #include <regnet/base/tensor_view.hpp>
 
-#include "weights/foreign_text.hpp"
+#include "base/foreign_text.hpp"
 #include "weights/pickle.hpp"
 
 namespace regnet::torch {

@@ -9,7 +9,7 @@
 #include <regnet/base/error.hpp>
 
 #include "weights/byte_reader.hpp"
-#include "weights/foreign_text.hpp"
+#include "base/foreign_text.hpp"
 
 namespace regnet {
 

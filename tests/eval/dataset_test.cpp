@@ -118,7 +118,7 @@ TEST(Dataset, ALabelsFileThatDoesNotFitTheFolderIsRefused) {
   EXPECT_EQ(open_with("a.jpg 3\n").samples.size(), 1u);
   EXPECT_REGNET_ERROR(open_with("b.jpg 3\n"), Code::mismatch, "a.jpg: no label for it");
   EXPECT_REGNET_ERROR(open_with("a.jpg 3\nb.jpg 3\n"), Code::mismatch, "1 of its images are not in");
-  EXPECT_REGNET_ERROR(open_with("a.jpg 3\na.jpg 4\n"), Code::bad_format, "labels.txt:2: a.jpg is listed twice");
+  EXPECT_REGNET_ERROR(open_with("a.jpg 3\na.jpg 4\n"), Code::bad_format, "labels.txt:2: 'a.jpg' is listed twice");
   EXPECT_REGNET_ERROR(open_with("a.jpg three\n"), Code::bad_format, "labels.txt:1: expected 'name label'");
   EXPECT_REGNET_ERROR(open_with("a.jpg -1\n"), Code::bad_format, "expected 'name label'");
   EXPECT_REGNET_ERROR(open_with("a.jpg 10\n"), Code::mismatch, "label 10, but the network has 10 classes");
