@@ -18,7 +18,8 @@ namespace regnet {
 
 struct LoadOptions {
   std::string model;        // a name or design the weights must fit; empty: recognised from their shapes
-  std::string weights_key;  // entry of a torch file; empty: the usual one
+  std::string weights_key;  // auto, model, ema or an entry of a torch file (torch_file.hpp)
+  int classes = 0;          // that the weights must have; 0: any
   std::string preset;       // empty: the file's own recipe, else the preset of the framework whose names it uses
   RecipeOverrides recipe;   // fields of the recipe to change
   CompileOptions compile;
@@ -29,10 +30,13 @@ struct Model {
   std::vector<Stage> stages;
   Naming naming = Naming::pycls;
   Container container = Container::safetensors;
-  std::string weights_key;
+  std::string weights_key;                      // the entry of a torch file that was taken
+  std::string weights_reason;                   // why, when it is not the usual one
+  std::vector<std::string> other_weights_keys;  // entries that were not
   Recipe recipe;
   std::string recipe_source;             // why this recipe: "chosen", "stored in the file", "by the file's naming (mmcls)", ...
   std::vector<std::string> class_names;  // one per logit, or empty
+  std::vector<std::string> warnings;     // lines about what is odd in the file, though it runs
   Plan plan;
 };
 
@@ -42,9 +46,12 @@ Model load_model(const std::filesystem::path& weights, const LoadOptions& option
 // The same for a checkpoint that is already open; `origin` names it in messages and helps to tell torchvision's two recipes apart.
 Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options = {});
 
-// The zoo's name for these stages, else the design stored in the file ("regnet.model" in the metadata), else the stages in words.
+// The zoo's name for a network, else the design stored in the file ("regnet.model" in the metadata), else the stages in words.
 // Throws mismatch when the stored design gives other stages.
-std::string network_name(const std::vector<Stage>& stages, const Checkpoint& checkpoint);
+std::string network_name(const NetworkShape& network, const Checkpoint& checkpoint);
+
+// The names of the classes: the file's, or ImageNet's for a thousand; none, with a warning added, when the file has another number of names than classes.
+std::vector<std::string> class_names_of(const Checkpoint& checkpoint, int classes, std::vector<std::string>& warnings);
 
 // The recipe for a file: its own ("regnet.preset" in the metadata), else by naming. `source` receives the reason.
 Recipe default_recipe(const Checkpoint& checkpoint, Naming naming, const std::string& origin, std::string& source);

@@ -141,12 +141,17 @@ class JpegDecoder {
     const int components = x_decoder.num_components;
     check_pixel_count("JPEG", x_decoder.image_width, x_decoder.image_height);
     if (components != 1 && components != 3 && components != 4) fail(Code::unsupported, "JPEG: expected 1, 3 or 4 components, found ", components);
-    if (x_decoder.arith_code) return;  // has no lower bound worth the name: a uniform image takes next to nothing
     std::uint64_t blocks = 0;
     for (int i = 0; i < components; ++i) blocks += std::uint64_t{x_decoder.comp_info[i].width_in_blocks} * x_decoder.comp_info[i].height_in_blocks;
-    if (x_bytes.size() < blocks / 8)  // a Huffman code takes a bit, and each block of 8 x 8 samples has one at least
+    if (x_bytes.size() >= blocks / 8) return;  // a Huffman code takes a bit, and each block of 8 x 8 samples has one at least
+    if (!x_decoder.arith_code)
       fail(Code::bad_format, "JPEG: truncated: ", x_bytes.size(), " bytes cannot hold ", x_decoder.image_width, " x ", x_decoder.image_height,
            " pixels");
+    // Arithmetic coding has no lower bound: a uniform image takes next to nothing. So there are two limits, of which one must hold.
+    constexpr std::uint64_t most_pixels = std::uint64_t{1} << 24;
+    if (std::uint64_t{x_decoder.image_width} * x_decoder.image_height > most_pixels)
+      fail(Code::unsupported, "JPEG: arithmetic coding of ", x_decoder.image_width, " x ", x_decoder.image_height, " pixels in ", x_bytes.size(),
+           " bytes; expected at most ", most_pixels, " pixels, or a bit for each block");
   }
 
   void read_rows(std::uint8_t* rgb, std::uint8_t* ink_row) {

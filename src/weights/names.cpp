@@ -12,14 +12,14 @@ namespace regnet {
 
 namespace {
 
-constexpr std::size_t naming_count = 5;
-constexpr std::array<std::string_view, naming_count> naming_names{"pycls", "mmcls", "timm", "torchvision", "transformers"};
+constexpr std::size_t naming_count = all_namings.size();
+constexpr std::array<std::string_view, naming_count> naming_names{"pycls", "mmcls", "timm", "torchvision", "transformers", "vissl"};
 
 enum class Layer { conv, batch_norm, linear };
 
 // One layer of the network as each framework spells it, in the order of Naming. {S} is the stage and {B} the block in it, from 1;
-// {s} and {b} are the same from 0. Sources: pycls models/anynet.py, mmcls models/backbones/regnet.py, timm models/regnet.py,
-// torchvision models/regnet.py, transformers models/regnet/modeling_regnet.py.
+// {s} and {b} are the same from 0, and {R} is the stage from 2. Sources: pycls models/anynet.py, mmcls models/backbones/regnet.py, timm models/regnet.py,
+// torchvision models/regnet.py, transformers models/regnet/modeling_regnet.py, and for VISSL what timm's _filter_fn accepts of it.
 // Three spellings mislead: mmcls's conv1 is the stem in the backbone and the first 1x1 in a block; pycls's s1.b1.bn belongs to the
 // shortcut; torchvision's f.a.1 is a batch norm where pycls's f.a is the convolution.
 struct Row {
@@ -28,33 +28,35 @@ struct Row {
 };
 
 constexpr Row table[] = {
-    {Layer::conv, {"stem.conv", "backbone.conv1", "stem.conv", "stem.0", "regnet.embedder.embedder.convolution"}},
-    {Layer::batch_norm, {"stem.bn", "backbone.bn1", "stem.bn", "stem.1", "regnet.embedder.embedder.normalization"}},
+    {Layer::conv,
+     {"stem.conv", "backbone.conv1", "stem.conv", "stem.0", "regnet.embedder.embedder.convolution", "trunk._feature_blocks.conv1.stem.0"}},
+    {Layer::batch_norm,
+     {"stem.bn", "backbone.bn1", "stem.bn", "stem.1", "regnet.embedder.embedder.normalization", "trunk._feature_blocks.conv1.stem.1"}},
     {Layer::conv,
      {"s{S}.b{B}.proj", "backbone.layer{S}.{b}.downsample.0", "s{S}.b{B}.downsample.conv", "trunk_output.block{S}.block{S}-{b}.proj.0",
-      "regnet.encoder.stages.{s}.layers.{b}.shortcut.convolution"}},
+      "regnet.encoder.stages.{s}.layers.{b}.shortcut.convolution", "trunk._feature_blocks.res{R}.block{S}-{b}.proj"}},
     {Layer::batch_norm,
      {"s{S}.b{B}.bn", "backbone.layer{S}.{b}.downsample.1", "s{S}.b{B}.downsample.bn", "trunk_output.block{S}.block{S}-{b}.proj.1",
-      "regnet.encoder.stages.{s}.layers.{b}.shortcut.normalization"}},
+      "regnet.encoder.stages.{s}.layers.{b}.shortcut.normalization", "trunk._feature_blocks.res{R}.block{S}-{b}.bn"}},
     {Layer::conv,
      {"s{S}.b{B}.f.a", "backbone.layer{S}.{b}.conv1", "s{S}.b{B}.conv1.conv", "trunk_output.block{S}.block{S}-{b}.f.a.0",
-      "regnet.encoder.stages.{s}.layers.{b}.layer.0.convolution"}},
+      "regnet.encoder.stages.{s}.layers.{b}.layer.0.convolution", "trunk._feature_blocks.res{R}.block{S}-{b}.f.a.0"}},
     {Layer::batch_norm,
      {"s{S}.b{B}.f.a_bn", "backbone.layer{S}.{b}.bn1", "s{S}.b{B}.conv1.bn", "trunk_output.block{S}.block{S}-{b}.f.a.1",
-      "regnet.encoder.stages.{s}.layers.{b}.layer.0.normalization"}},
+      "regnet.encoder.stages.{s}.layers.{b}.layer.0.normalization", "trunk._feature_blocks.res{R}.block{S}-{b}.f.a.1"}},
     {Layer::conv,
      {"s{S}.b{B}.f.b", "backbone.layer{S}.{b}.conv2", "s{S}.b{B}.conv2.conv", "trunk_output.block{S}.block{S}-{b}.f.b.0",
-      "regnet.encoder.stages.{s}.layers.{b}.layer.1.convolution"}},
+      "regnet.encoder.stages.{s}.layers.{b}.layer.1.convolution", "trunk._feature_blocks.res{R}.block{S}-{b}.f.b.0"}},
     {Layer::batch_norm,
      {"s{S}.b{B}.f.b_bn", "backbone.layer{S}.{b}.bn2", "s{S}.b{B}.conv2.bn", "trunk_output.block{S}.block{S}-{b}.f.b.1",
-      "regnet.encoder.stages.{s}.layers.{b}.layer.1.normalization"}},
+      "regnet.encoder.stages.{s}.layers.{b}.layer.1.normalization", "trunk._feature_blocks.res{R}.block{S}-{b}.f.b.1"}},
     {Layer::conv,
      {"s{S}.b{B}.f.c", "backbone.layer{S}.{b}.conv3", "s{S}.b{B}.conv3.conv", "trunk_output.block{S}.block{S}-{b}.f.c.0",
-      "regnet.encoder.stages.{s}.layers.{b}.layer.2.convolution"}},
+      "regnet.encoder.stages.{s}.layers.{b}.layer.2.convolution", "trunk._feature_blocks.res{R}.block{S}-{b}.f.c"}},
     {Layer::batch_norm,
      {"s{S}.b{B}.f.c_bn", "backbone.layer{S}.{b}.bn3", "s{S}.b{B}.conv3.bn", "trunk_output.block{S}.block{S}-{b}.f.c.1",
-      "regnet.encoder.stages.{s}.layers.{b}.layer.2.normalization"}},
-    {Layer::linear, {"head.fc", "head.fc", "head.fc", "fc", "classifier.1"}},
+      "regnet.encoder.stages.{s}.layers.{b}.layer.2.normalization", "trunk._feature_blocks.res{R}.block{S}-{b}.f.final_bn"}},
+    {Layer::linear, {"head.fc", "head.fc", "head.fc", "fc", "classifier.1", "heads.0.clf.0"}},
 };
 
 std::span<const std::string_view> attributes_of(Layer layer) {
@@ -71,6 +73,10 @@ struct Place {
   int stage = 0;
   int block = 0;
 };
+
+// How far the number in a name is ahead of the stage or block.
+int ahead(char letter) { return letter == 'R' ? 1 : letter == 's' || letter == 'b' ? -1 : 0; }
+bool is_stage(char letter) { return letter == 's' || letter == 'S' || letter == 'R'; }
 
 // Consumes a decimal number without leading zeros, which no framework writes: each tensor has one spelling.
 bool consume_number(std::string_view& text, int& number) {
@@ -93,9 +99,9 @@ std::optional<Place> match(std::string_view spelled, std::string_view layer_name
     const char letter = spelled[1];
     int number = 0;
     if (!consume_number(layer_name, number)) return std::nullopt;
-    if (letter == 's' || letter == 'b') ++number;
-    int& known = letter == 's' || letter == 'S' ? place.stage : place.block;
-    if (number == 0 || (known != 0 && known != number)) return std::nullopt;
+    number -= ahead(letter);
+    int& known = is_stage(letter) ? place.stage : place.block;
+    if (number <= 0 || (known != 0 && known != number)) return std::nullopt;
     known = number;
     spelled.remove_prefix(3);
   }
@@ -110,8 +116,7 @@ std::string spell(std::string_view spelled, const Place& place) {
       continue;
     }
     const char letter = spelled[i + 1];
-    const int number = letter == 's' || letter == 'S' ? place.stage : place.block;
-    out += std::to_string(letter == 's' || letter == 'b' ? number - 1 : number);
+    out += std::to_string((is_stage(letter) ? place.stage : place.block) + ahead(letter));
     i += 2;
   }
   return out;
@@ -136,6 +141,13 @@ std::optional<std::string> respell(std::size_t from, std::size_t to, std::string
 std::string with_mmcls_parts(std::string_view name) {
   if (name.starts_with("fc.")) return "head." + std::string(name);
   if (name.starts_with("conv1.") || name.starts_with("bn1.") || name.starts_with("layer")) return "backbone." + std::string(name);
+  return std::string(name);
+}
+
+// A trunk alone, or a head's own dict.
+std::string with_vissl_parts(std::string_view name) {
+  if (name.starts_with("_feature_blocks.")) return "trunk." + std::string(name);
+  if (name.starts_with("0.clf.")) return "heads." + std::string(name);
   return std::string(name);
 }
 
@@ -186,10 +198,18 @@ Names unknown_to(Naming naming, const std::vector<std::string_view>& names) {
 
 bool of_regnet_y(std::string_view name) { return name.find(".se.") != std::string_view::npos || name.find(".attention.") != std::string_view::npos; }
 
+// Heads of self-supervised training (SwAV, SEER), which give no classes.
+bool of_self_supervision(std::string_view name) {
+  return name.find(".projection_head.") != std::string_view::npos || name.find(".prototypes") != std::string_view::npos;
+}
+
 [[noreturn]] void refuse_names(Naming nearest, const Names& unknown, std::size_t count) {
-  if (unknown.all.size() == count) fail(Code::mismatch, "no RegNetX names of pycls, mmcls, timm, torchvision or transformers: ", unknown.examples());
+  if (unknown.all.size() == count)
+    fail(Code::mismatch, "no RegNetX names of pycls, mmcls, timm, torchvision, transformers or VISSL: ", unknown.examples());
   if (const auto se = std::find_if(unknown.all.begin(), unknown.all.end(), of_regnet_y); se != unknown.all.end())
     fail(Code::mismatch, "looks like a RegNetY: ", in_quotes(*se), " belongs to squeeze-and-excitation, which a RegNetX does not have");
+  if (const auto ssl = std::find_if(unknown.all.begin(), unknown.all.end(), of_self_supervision); ssl != unknown.all.end())
+    fail(Code::mismatch, "looks like a trunk of self-supervised training, without a classifier: ", in_quotes(*ssl));
   for (std::size_t i = 0; i < naming_count; ++i) {
     const auto other = static_cast<Naming>(i);
     for (const std::string_view name : unknown.all)
@@ -233,7 +253,9 @@ std::string_view name_of(Naming naming) { return naming_names[static_cast<std::s
 
 std::optional<std::string> canonical_name(Naming naming, std::string_view name) {
   const auto from = static_cast<std::size_t>(naming), pycls = static_cast<std::size_t>(Naming::pycls);
-  return naming == Naming::mmcls ? respell(from, pycls, with_mmcls_parts(name)) : respell(from, pycls, name);
+  if (naming == Naming::mmcls) return respell(from, pycls, with_mmcls_parts(name));
+  if (naming == Naming::vissl) return respell(from, pycls, with_vissl_parts(name));
+  return respell(from, pycls, name);
 }
 
 std::string foreign_name(Naming naming, std::string_view canonical) {

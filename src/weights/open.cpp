@@ -12,8 +12,8 @@
 #include <regnet/weights/safetensors.hpp>
 #include <regnet/weights/torch_file.hpp>
 
-#include "weights/byte_reader.hpp"
 #include "base/foreign_text.hpp"
+#include "weights/byte_reader.hpp"
 
 namespace regnet {
 
@@ -94,7 +94,8 @@ Checkpoint read(const std::shared_ptr<const MappedFile>& file, const std::string
   if (!container) refuse_stranger(beginning);
   if (*container == Container::torch_zip) return read_torch_zip(bytes, file, weights_key);
   if (*container == Container::torch_legacy) return read_torch_legacy(bytes, file, weights_key);
-  if (!weights_key.empty()) fail(Code::not_found, "no weights under ", in_quotes(weights_key), ": safetensors has no entries to choose from");
+  const bool any = weights_key.empty() || weights_key == "auto" || weights_key == "model";
+  if (!any) fail(Code::not_found, "no weights under ", in_quotes(weights_key), ": safetensors has no entries to choose from");
   return read_safetensors(bytes, file);
 }
 

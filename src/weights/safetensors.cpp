@@ -12,8 +12,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "weights/byte_reader.hpp"
 #include "base/foreign_text.hpp"
+#include "weights/byte_reader.hpp"
 
 namespace regnet {
 

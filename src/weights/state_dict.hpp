@@ -45,18 +45,29 @@ class StateDictFinder {
   struct Found {
     std::string key;  // dotted; empty: the object itself
     const Value* dict = nullptr;
+    std::string reason;  // why it was taken, when it is not the first that one would look for
   };
 
   explicit StateDictFinder(const Value& object) : x_object(object) {}
 
   // Throws unsupported when the file has no state dict where one is looked for, not_found for a key that the caller chose.
   Found find(const std::string& weights_key) {
-    if (!weights_key.empty()) return find_chosen(weights_key);
-    for (const std::string_view key : weights_keys)
-      if (const Value* entry = x_object.at(key))
-        if (const Found* found = place(*entry)) return {joined(key, found->key), found->dict};
-    if (holds_tensors(x_object)) return {"", &x_object};
-    fail(Code::unsupported, "no weights: ", describe_object());
+    if (weights_key.empty() || weights_key == "auto") return find_usual();
+    if (weights_key == "model") return swapped_by_mmengine() ? find_chosen("ema_state_dict") : find_first();
+    if (weights_key != "ema") return find_chosen(weights_key);
+    const std::vector<std::string> keys = averaged_keys();
+    if (keys.empty()) fail(Code::not_found, "no averaged weights (EMA); entries with weights: ", list_of(others({})));
+    if (keys.size() > 1) fail(Code::not_found, "averaged weights (EMA) in several entries, of which one must be named: ", list_of(keys));
+    return find_chosen(keys[0]);
+  }
+
+  // The entries with averaged weights. Called so by their framework: ema_state, state_dict_ema, model_ema and the like; but in files of mmengine it is
+  // state_dict, and ema_state_dict holds what training goes on from (EMAHook swaps them when it saves).
+  std::vector<std::string> averaged_keys() {
+    if (swapped_by_mmengine()) return {"state_dict"};
+    std::vector<std::string> keys = others({});
+    std::erase_if(keys, [](const std::string& key) { return key.find("ema") == std::string::npos; });
+    return keys;
   }
 
   // The entries of the object that hold tensors and are not `taken`; optimizers' do not count.
@@ -108,6 +119,49 @@ class StateDictFinder {
   }
 
  private:
+  Found find_first() {
+    for (const std::string_view key : weights_keys)
+      if (const Value* entry = x_object.at(key))
+        if (const Found* found = place(*entry)) return {joined(key, found->key), found->dict, {}};
+    if (const Value* model = classy_model()) return {"classy_state_dict.base_model.model", model, {}};
+    if (holds_tensors(x_object)) return {"", &x_object, {}};
+    fail(Code::unsupported, "no weights: ", describe_object());
+  }
+
+  // pycls's own rule (core/checkpoint.py): the averaged weights when their error is below the others'.
+  Found find_usual() {
+    const auto real = [&](std::string_view key) {
+      const Value* value = x_object.at(key);
+      return value && value->kind == Kind::real ? value->real : 100.0;
+    };
+    const double test_err = real("test_err"), ema_err = real("ema_err");
+    const Value* averaged = x_object.at("ema_state");
+    if (!(ema_err < test_err) || !averaged || !place(*averaged)) return find_first();
+    Found found = find_chosen("ema_state");
+    found.reason = text("averaged; chosen as pycls does, since ema_err ", ema_err, " is below test_err ", test_err);
+    return found;
+  }
+
+  bool swapped_by_mmengine() {
+    const Value* meta = x_object.at("meta");
+    const Value* averaged = x_object.at("ema_state_dict");
+    return meta && meta->at("mmengine_version") && averaged && place(*averaged);
+  }
+
+  // The dict of trunk and heads in a checkpoint of classy-vision or VISSL, or nullptr.
+  [[nodiscard]] const Value* classy_model() const {
+    const Value* value = &x_object;
+    for (const std::string_view key : {"classy_state_dict", "base_model", "model"})
+      if (value) value = value->at(key);
+    return value && value->at("trunk") && value->at("trunk")->kind == Kind::dict ? value : nullptr;
+  }
+
+  static std::string list_of(const std::vector<std::string>& keys) {
+    std::string list;
+    for (const std::string& key : keys) list += (list.empty() ? "" : ", ") + in_quotes(key);
+    return list.empty() ? "none" : printable(list, 1000);
+  }
+
   static std::string joined(std::string_view outer, std::string_view inner) {
     return std::string(outer) + (inner.empty() ? "" : ".") + std::string(inner);
   }
@@ -138,7 +192,7 @@ class StateDictFinder {
     if (is_new) {
       if (holds_tensors(entry)) known->second.dict = &entry;
       for (std::size_t i = 0; i < weights_keys.size() && !known->second.dict; ++i)
-        if (const Value* inner = entry.at(weights_keys[i]); inner && holds_tensors(*inner)) known->second = {std::string(weights_keys[i]), inner};
+        if (const Value* inner = entry.at(weights_keys[i]); inner && holds_tensors(*inner)) known->second = {std::string(weights_keys[i]), inner, {}};
     }
     return known->second.dict ? &known->second : nullptr;
   }
@@ -150,11 +204,9 @@ class StateDictFinder {
       entry = outer ? outer->at(key.substr(dot + 1)) : nullptr;
     }
     const Found* found = entry ? place(*entry) : nullptr;
-    if (found) return {joined(key, found->key), found->dict};
-    std::string list;
-    for (const std::string& other : others({})) list += (list.empty() ? "" : ", ") + in_quotes(other);
+    if (found) return {joined(key, found->key), found->dict, {}};
     fail(Code::not_found, "no weights under ", in_quotes(key), entry ? ", whose type is " + printable(entry->python_name()) : std::string(),
-         "; entries with weights: ", list.empty() ? "none" : printable(list, 1000));
+         "; entries with weights: ", list_of(others({})));
   }
 
   std::string describe_object() {
@@ -176,19 +228,28 @@ class StateDictFinder {
   std::unordered_map<const Value*, Found> x_places;
 };
 
-// Adds the tensors of a state dict. An entry that is neither a tensor nor plain data could have been a tensor: that is an error.
-inline void add_tensors(const Value& dict, const StorageLookup& lookup, TensorMap& tensors) {
+// Adds the tensors of a state dict, their names behind `prefix`. An entry that is neither a tensor nor plain data could have been a tensor: that is an error.
+inline void add_tensors(const Value& dict, const StorageLookup& lookup, TensorMap& tensors, const std::string& prefix = {}) {
   for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
     const Value& key = *dict.items[i];
     const Value& value = *dict.items[i + 1];
     const bool opaque = value.kind == Kind::call || value.kind == Kind::persistent || (value.kind == Kind::global && !is_known_global(value.text));
     if (!opaque) continue;
     if (!is_name(key)) fail(Code::bad_format, "a tensor's name: expected a str of at most ", max_key_bytes, " bytes, found a ", name_of(key.kind));
-    const std::string name(key.text);
+    const std::string name = prefix + std::string(key.text);
     if (!is_tensor(value))
       fail(Code::bad_format, in_quotes(name), ": expected a tensor, found ", printable(value.python_name()), ", which this reader does not call");
     tensors.add(name, to_view(value, printable(name), lookup));
   }
+}
+
+// The same for what StateDictFinder found: a state dict, or classy-vision's two, which become "trunk." and "heads.".
+inline void add_found_tensors(const Value& dict, const StorageLookup& lookup, TensorMap& tensors) {
+  const Value* trunk = dict.at("trunk");
+  const Value* heads = dict.at("heads");
+  if (!trunk || trunk->kind != Kind::dict || !heads || heads->kind != Kind::dict) return add_tensors(dict, lookup, tensors);
+  add_tensors(*trunk, lookup, tensors, "trunk.");
+  add_tensors(*heads, lookup, tensors, "heads.");
 }
 
 }  // namespace regnet::torch

@@ -5,8 +5,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "weights/byte_reader.hpp"
 #include "base/foreign_text.hpp"
+#include "weights/byte_reader.hpp"
 #include "weights/pickle.hpp"
 #include "weights/state_dict.hpp"
 #include "weights/torch_tensor.hpp"
@@ -28,8 +28,11 @@ Checkpoint assemble(Container container, const Program& program, const torch::St
   torch::StateDictFinder finder(*program.result);
   const torch::StateDictFinder::Found found = finder.find(weights_key);
   checkpoint.weights_key = found.key;
+  checkpoint.weights_reason = found.reason;
   checkpoint.other_weights_keys = finder.others(found);
-  torch::add_tensors(*found.dict, lookup, checkpoint.tensors);
+  const std::vector<std::string> averaged = finder.averaged_keys();
+  if (!averaged.empty()) checkpoint.ema_key = averaged[0];
+  torch::add_found_tensors(*found.dict, lookup, checkpoint.tensors);
   checkpoint.metadata = finder.metadata();
   checkpoint.class_names = finder.class_names();
   for (const std::string_view name : program.globals)

@@ -8,8 +8,8 @@
 
 #include <regnet/base/error.hpp>
 
-#include "weights/byte_reader.hpp"
 #include "base/foreign_text.hpp"
+#include "weights/byte_reader.hpp"
 
 namespace regnet {
 

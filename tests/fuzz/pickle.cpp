@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::vector<std::byte> zeros(1 << 12);
     regnet::TensorMap tensors;
     const auto lookup = [&](std::string_view key) { return std::span(zeros).first(std::min(zeros.size(), 64 * key.size())); };
-    regnet::torch::add_tensors(*found.dict, lookup, tensors);
+    regnet::torch::add_found_tensors(*found.dict, lookup, tensors);
     for (const regnet::NamedTensor& tensor : tensors) regnet::to_floats(tensor.view);
   });
 }

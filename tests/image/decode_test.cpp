@@ -68,6 +68,21 @@ TEST(Decode, ArithmeticCodingGivesThePixelsOfTheHuffmanCodedFile) {
   EXPECT_EQ(decoded(read_test_file("image/fixtures/arithmetic-progressive.jpg")).rgb, expected.rgb);
 }
 
+// A few hundred bytes claim 64 million pixels, and with arithmetic coding no count of bits says that it cannot be.
+TEST(Decode, ArithmeticCodingCannotClaimAnySize) {
+  for (const char* name : {"image/fixtures/arithmetic.jpg", "image/fixtures/arithmetic-progressive.jpg"}) {
+    FileBytes file = read_test_file(name);
+    const auto is_frame = [&](std::size_t i) { return int(file[i]) == 0xff && (int(file[i + 1]) == 0xc9 || int(file[i + 1]) == 0xca); };
+    std::size_t frame = 0;
+    while (!is_frame(frame)) ++frame;
+    for (const std::size_t at : {frame + 5, frame + 7}) {  // height and width
+      file[at] = static_cast<FileBytes::value_type>(8000 >> 8);
+      file[at + 1] = static_cast<FileBytes::value_type>(8000 & 255);
+    }
+    EXPECT_REGNET_ERROR(decode(file), Code::unsupported, "arithmetic coding of 8000 x 8000 pixels");
+  }
+}
+
 TEST(Decode, OrientationIsAppliedOnlyWhenAskedFor) {
   const nlohmann::json files = read_golden("images/index.json")["files"];
   for (int orientation = 1; orientation <= 8; ++orientation) {

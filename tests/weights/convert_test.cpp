@@ -21,7 +21,7 @@ namespace {
 
 using writers::expect_error;
 
-constexpr Naming namings[] = {Naming::pycls, Naming::mmcls, Naming::timm, Naming::torchvision, Naming::transformers};
+constexpr auto& namings = all_namings;
 
 std::string golden_path(const std::string& file) { return std::string(REGNET_TEST_DIR) + "/golden/checkpoints/" + file; }
 

@@ -13,8 +13,6 @@ namespace {
 
 using writers::expect_error;
 
-constexpr Naming all_namings[] = {Naming::pycls, Naming::mmcls, Naming::timm, Naming::torchvision, Naming::transformers};
-
 // Every canonical name of a network with these depths, counters included.
 std::vector<std::string> names_of(const std::vector<int>& depths) {
   std::vector<std::string> names{"stem.conv.weight", "head.fc.weight", "head.fc.bias"};
@@ -196,7 +194,7 @@ TEST(Names, UnknownNamesAreListedAndCounted) {
 }
 
 TEST(Names, OtherNetworksAreNoRegNetX) {
-  expect_refused("no RegNetX names of pycls, mmcls, timm, torchvision or transformers: 'features.0.weight'",
+  expect_refused("no RegNetX names of pycls, mmcls, timm, torchvision, transformers or VISSL: 'features.0.weight'",
                  {"features.0.weight", "features.0.bias"});
   expect_refused("there are no tensors", {});
   expect_refused("'\\x1b[2J'", {"\x1b[2J"});

@@ -51,7 +51,7 @@ TEST(Open, MessagesBeginWithThePath) {
 
 TEST(Open, WeightsKeyIsPassedOn) {
   EXPECT_EQ(open_text(torch_zip(object, storages), "state_dict").tensors.size(), 1u);
-  expect_error(Code::not_found, "no weights under 'ema'", [] { open_text(torch_zip(object, storages), "ema"); });
+  expect_error(Code::not_found, "no weights under 'emma'", [] { open_text(torch_zip(object, storages), "emma"); });
   expect_error(Code::not_found, "safetensors has no entries", [] { open_text(safetensors(header, floats({1, 2})), "ema"); });
 }
 

@@ -231,8 +231,37 @@ TEST(TorchFile, OtherWeightsAreListedAndCanBeChosen) {
   EXPECT_EQ(ema.other_weights_keys, (std::vector<std::string>{"state_dict", "model_ema.model"}));
   EXPECT_EQ(read_object(object, "model_ema").weights_key, "model_ema.model");
   EXPECT_EQ(read_object(object, "model_ema.model").weights_key, "model_ema.model");
-  expect_error(Code::not_found, "no weights under 'ema'; entries with weights: 'state_dict', 'state_dict_ema', 'model_ema.model'",
+  expect_error(Code::not_found, "in several entries, of which one must be named: 'state_dict_ema', 'model_ema.model'",
                [&] { read_object(object, "ema"); });
+  expect_error(Code::not_found, "no weights under 'emma'; entries with weights: 'state_dict', 'state_dict_ema', 'model_ema.model'",
+               [&] { read_object(object, "emma"); });
+}
+
+// pycls takes the averaged weights when they have the lower error, mmengine's hook swaps the two when it saves.
+TEST(TorchFile, TheWordsModelAndEmaMeanWhatTheFrameworkMeans) {
+  const auto pycls = [](double test_err, double ema_err) {
+    const auto real = [](double value) {
+      std::string big = little(value);
+      return "G" + std::string(big.rbegin(), big.rend());
+    };
+    return dict(
+        {{"model_state", dict({{"a", matrix}})}, {"ema_state", dict({{"b", matrix}})}, {"test_err", real(test_err)}, {"ema_err", real(ema_err)}});
+  };
+  EXPECT_EQ(read_object(pycls(27.5, 27.5), "auto").weights_key, "model_state");
+  EXPECT_EQ(read_object(pycls(27.5, 27.4), "auto").weights_key, "ema_state");
+  EXPECT_EQ(read_object(pycls(27.5, 27.4)).weights_reason, "averaged; chosen as pycls does, since ema_err 27.4 is below test_err 27.5");
+  EXPECT_EQ(read_object(pycls(27.5, 27.4), "model").weights_key, "model_state");
+  EXPECT_EQ(read_object(pycls(27.4, 27.5), "ema").weights_key, "ema_state");
+
+  const Items both{{"state_dict", dict({{"a", matrix}})}, {"ema_state_dict", dict({{"module.a", matrix}})}};
+  Items mmengine = both;
+  mmengine.emplace_back("meta", dict({{"mmengine_version", str("0.10.0")}}));
+  EXPECT_EQ(read_object(dict(both), "ema").weights_key, "ema_state_dict");
+  EXPECT_EQ(read_object(dict(both), "model").weights_key, "state_dict");
+  EXPECT_EQ(read_object(dict(mmengine), "ema").weights_key, "state_dict");
+  EXPECT_EQ(read_object(dict(mmengine), "model").weights_key, "ema_state_dict");
+  EXPECT_EQ(read_object(dict(mmengine)).ema_key, "state_dict");
+  EXPECT_EQ(read_object(dict(mmengine)).weights_key, "state_dict");
 }
 
 TEST(TorchFile, ChosenKeyWithoutWeightsIsAnError) {

@@ -7,6 +7,9 @@
 
 enum Exit { exit_done = 0, exit_failed_check = 1, exit_bad_input = 2, exit_some_failed = 3 };
 
+inline constexpr const char* weights_key_help =
+    "Which weights of a PyTorch file: model, ema (averaged), auto (what its framework would take) or an entry's name such as model_state";
+
 using Run = std::function<int()>;
 
 struct Command {

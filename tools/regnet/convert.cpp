@@ -16,11 +16,8 @@ struct ConvertOptions {
   bool force = false, quiet = false;
 };
 
-constexpr std::array namings{regnet::Naming::pycls, regnet::Naming::mmcls, regnet::Naming::timm, regnet::Naming::torchvision,
-                             regnet::Naming::transformers};
-
 std::optional<regnet::Naming> asked_naming(const std::string& name) {
-  for (const regnet::Naming naming : namings)
+  for (const regnet::Naming naming : regnet::all_namings)
     if (name_of(naming) == name) return naming;
   return std::nullopt;
 }
@@ -84,9 +81,10 @@ Command add_convert(CLI::App& regnet) {
   auto options = std::make_shared<ConvertOptions>();
   app->add_option("in", options->in, "A safetensors file, or a PyTorch file in the zip or the legacy format")->required();
   app->add_option("out", options->out, "The safetensors file to write")->required();
-  app->add_option("--naming", options->naming, "pycls, mmcls, timm, torchvision or transformers; without it the names stay as they are")
-      ->check(CLI::IsMember({"pycls", "mmcls", "timm", "torchvision", "transformers"}));
-  app->add_option("--weights-key", options->weights_key, "Entry of a PyTorch file, such as model_state or ema_state");
+  std::vector<std::string> namings;
+  for (const regnet::Naming naming : regnet::all_namings) namings.emplace_back(name_of(naming));
+  app->add_option("--naming", options->naming, "Whose names; without it they stay as they are")->check(CLI::IsMember(namings));
+  app->add_option("--weights-key", options->weights_key, weights_key_help);
   app->add_flag("--force", options->force, "Replace a file that exists");
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
   return {app, [options] { return run(*options); }};

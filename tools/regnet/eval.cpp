@@ -38,6 +38,7 @@ Json provenance(const EvalOptions& options, const regnet::Model& model, const st
   return {{"weights", options.model.weights_name()},
           {"weights_sha256", options.model.weights_sha256()},
           {"weights_key", model.weights_key},
+          {"weights_reason", model.weights_reason},
           {"model", model.name},
           {"naming", name_of(model.naming)},
           {"container", name_of(model.container)},

@@ -10,6 +10,7 @@
 #include <regnet/weights/open.hpp>
 #include <regnet/weights/safetensors.hpp>
 
+#include "commands.hpp"
 #include "sha256.hpp"
 
 extern "C" const std::byte regnet_demo_weights[];
@@ -68,7 +69,8 @@ void ModelChoice::add_options(CLI::App& app) {
   app.add_option("--weights", x_weights,
                  "Checkpoint of pycls, mmcls, timm, torchvision or transformers; without it the built-in demo network is used");
   app.add_option("--model", x_model, "The network that the weights must be; without it, it is recognised from their shapes");
-  app.add_option("--weights-key", x_weights_key, "Entry of a PyTorch file, such as model_state or ema_state");
+  app.add_option("--classes", x_classes, "The number of classes that the weights must have")->check(CLI::Range(1, 1 << 20));
+  app.add_option("--weights-key", x_weights_key, weights_key_help);
   app.add_option("--backend", x_backend, "onednn, or reference (double precision, slow)")
       ->check(CLI::IsMember({"onednn", "reference"}))
       ->capture_default_str();
@@ -76,10 +78,11 @@ void ModelChoice::add_options(CLI::App& app) {
 }
 
 regnet::Model ModelChoice::load(bool quiet, const regnet::SessionOptions& expected) const {
-  regnet::LoadOptions options{x_model, x_weights_key, x_recipe.preset(), x_recipe.overrides(), {}};
+  regnet::LoadOptions options{x_model, x_weights_key, x_classes, x_recipe.preset(), x_recipe.overrides(), {}};
   options.compile = {x_backend == "reference" ? regnet::Backend::reference : regnet::Backend::onednn, expected};
   regnet::Model model = is_demo() ? regnet::load_model(regnet::read_safetensors(demo_bytes(), nullptr), "built-in demo", options)
                                   : regnet::load_model(std::filesystem::path(x_weights), options);
+  for (const std::string& warning : model.warnings) std::cerr << "regnet: warning: " << weights_name() << ": " << warning << '\n';
   for (const regnet::LayerReport& layer : model.plan.layers())
     if (layer.slow) std::cerr << "regnet: warning: layer " << layer.name << " runs the slow implementation " << layer.implementation << '\n';
   if (quiet) return model;
@@ -87,12 +90,19 @@ regnet::Model ModelChoice::load(bool quiet, const regnet::SessionOptions& expect
   std::cerr << "network: " << model.name << ", " << model.plan.classes() << " classes, " << name_of(model.naming) << " names in "
             << name_of(model.container);
   if (!model.weights_key.empty()) std::cerr << ", weights from " << model.weights_key;
+  if (!model.weights_reason.empty()) std::cerr << " (" << model.weights_reason << ')';
+  for (std::size_t i = 0; i < model.other_weights_keys.size(); ++i)
+    std::cerr << (i ? ", " : "; not used, though weights too (--weights-key): ") << model.other_weights_keys[i];
   std::cerr << "\npreprocessing: " << model.recipe.name << " (" << model.recipe_source << "): resize " << model.recipe.resize << ", crop "
             << model.recipe.crop << ", " << name_of(model.recipe.interpolation) << ", " << name_of(model.recipe.channels) << '\n';
   return model;
 }
 
-std::string ModelChoice::weights_sha256() const { return is_demo() ? sha256(demo_bytes()) : sha256(regnet::MappedFile(x_weights).bytes()); }
+std::string ModelChoice::weights_sha256() const {
+  if (is_demo()) return sha256(demo_bytes());
+  const regnet::MappedFile file(x_weights);
+  return sha256(file.bytes(), &file);
+}
 
 std::filesystem::path demo_images() {
   const std::filesystem::path installed = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "share/regnet/demo/images";

@@ -36,6 +36,7 @@ class ModelChoice {
 
  private:
   std::string x_weights, x_model, x_weights_key, x_backend = "onednn";
+  int x_classes = 0;
   RecipeChoice x_recipe;
 };
 

@@ -63,11 +63,15 @@ void compress(std::array<std::uint32_t, 8>& state, const std::byte* block, const
 
 }  // namespace
 
-std::string sha256(std::span<const std::byte> bytes) {
+std::string sha256(std::span<const std::byte> bytes, const regnet::ByteOwner* owner) {
   const Constants constants;
   std::array<std::uint32_t, 8> state = constants.initial;
   const std::size_t whole = bytes.size() / 64 * 64;
-  for (std::size_t at = 0; at < whole; at += 64) compress(state, bytes.data() + at, constants.rounds);
+  constexpr std::size_t step = std::size_t{1} << 22;
+  for (std::size_t at = 0; at < whole; at += 64) {
+    compress(state, bytes.data() + at, constants.rounds);
+    if (owner && at % step == step - 64) owner->release(bytes.subspan(at + 64 - step, step));
+  }
   // The rest, a one bit, zeros, and the length in bits fill one or two more blocks.
   std::array<std::byte, 128> tail{};
   const std::size_t rest = bytes.size() - whole;

@@ -5,5 +5,7 @@
 #include <span>
 #include <string>
 
+#include <regnet/base/byte_owner.hpp>
+
 // Returns 64 hexadecimal digits. FIPS 180-4.
-std::string sha256(std::span<const std::byte> bytes);
+std::string sha256(std::span<const std::byte> bytes, const regnet::ByteOwner* owner = nullptr);

@@ -21,7 +21,7 @@ struct FoldedBatchNorm {
   std::int64_t flushed = 0;  // constants that became 0 so
 };
 inline FoldedBatchNorm fold_batch_norm(std::span<float> weights, std::span<const float> gamma, std::span<const float> beta,
-                                          std::span<const float> mean, std::span<const float> var, double epsilon) {
+                                       std::span<const float> mean, std::span<const float> var, double epsilon) {
   int flushed_in_row = 0;
   const auto rounded = [&flushed_in_row](double value) {
     const bool flush = std::abs(value) < 0x1p-126;

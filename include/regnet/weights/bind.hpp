@@ -76,6 +76,10 @@ inline BoundWeights bind(const Graph& graph, const TensorMap& canonical) {
 inline NetworkShape recognise(const TensorMap& canonical) {
   NetworkShape network;
   network.stem_width = static_cast<int>(detail::extent_of(canonical, "stem.conv.weight", 0, 4));
+  if (const Shape& stem = canonical.find("stem.conv.weight")->shape; stem[2] == 7 && stem[3] == 7)
+    fail(Code::mismatch, "looks like a ResNet: the first convolution's weights are ", to_string(stem), ", and a RegNetX begins with [32, 3, 3, 3]");
+  if (!canonical.find("head.fc.weight") && !canonical.find("head.fc.bias"))
+    fail(Code::mismatch, "looks like a backbone without a classifier, as detectors begin from: no tensor head.fc.weight");
   network.classes = static_cast<int>(detail::extent_of(canonical, "head.fc.weight", 0, 2));
   const auto has = [&](const std::string& block) { return canonical.find(block + ".f.a.weight") || canonical.find(block + ".f.c.weight"); };
   for (int s = 1; has("s" + std::to_string(s) + ".b1"); ++s) {

@@ -2,6 +2,7 @@
 // tensors under canonical names, which are pycls's (stem.conv.weight, s1.b1.f.a.weight, head.fc.bias).
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,12 +11,14 @@
 
 namespace regnet {
 
-enum class Naming { pycls, mmcls, timm, torchvision, transformers };
+enum class Naming { pycls, mmcls, timm, torchvision, transformers, vissl };
+
+inline constexpr std::array all_namings{Naming::pycls, Naming::mmcls, Naming::timm, Naming::torchvision, Naming::transformers, Naming::vissl};
 
 std::string_view name_of(Naming naming);
 
 // The canonical name of `name`, or nothing when `naming` has no such tensor. num_batches_tracked is spelled too; mmcls's names are known with and
-// without "backbone." and "head.".
+// without "backbone." and "head.", those of VISSL (classy-vision) with and without "trunk." and "heads.".
 std::optional<std::string> canonical_name(Naming naming, std::string_view name);
 
 // The inverse: the spelling of a canonical name. Throws invalid_argument when it is none.

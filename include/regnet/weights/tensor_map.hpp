@@ -78,6 +78,8 @@ constexpr std::string_view name_of(Container container) {
 struct Checkpoint {
   Container container = Container::safetensors;
   std::string weights_key;                      // the entry the tensors were taken from, such as "model_state"; empty: the file itself
+  std::string weights_reason;                   // why that entry, when it is not the first that one would look for; a phrase
+  std::string ema_key;                          // the entry with averaged weights, taken or not; empty: none
   std::vector<std::string> other_weights_keys;  // entries that hold tensors too and were not taken, such as an EMA
   TensorMap tensors;                            // named as in the file
   std::map<std::string, std::string> metadata;  // of safetensors, or the strings and numbers beside a torch state dict ("meta.mmcls_version", "cfg")

@@ -13,9 +13,11 @@ namespace regnet {
 
 // Both take the file's bytes, which `owner` keeps alive. They read little-endian files of pickle protocols 2 to 4 (and of 5 as far as it adds no opcodes).
 //
-// Weights are the entry that `weights_key` names ("state_dict_ema", "model.state_dict"), or when that is empty the first of model_state, state_dict, model,
-// model_state_dict and net that holds tensors or has such an entry in turn, else the object itself. Other such dicts, optimizers' aside, go to
-// other_weights_keys. Only the tensors that are taken are read and checked.
+// Weights are the entry that `weights_key` names ("state_dict_ema", "model.state_dict"). "model" is the first of model_state, state_dict, model,
+// model_state_dict and net that holds tensors or has such an entry in turn, else classy-vision's trunk and heads, else the object itself; "ema" is the entry of
+// averaged weights, and for mmengine, which swaps the two when it saves, these two words are swapped as well. "auto" (or nothing) is "model", except where pycls
+// itself takes the averaged weights: when their error in the file is the lower one. Other such dicts, optimizers' aside, go to other_weights_keys.
+// Only the tensors that are taken are read and checked.
 //
 // In the state dict, tensors and parameters are taken; None, numbers, strings and containers are left out; anything else (a call, a class, a bare storage)
 // could have been a tensor and is an error. Outside of it, calls and classes do no harm: they stay opaque, and their names go to refused_globals.
