@@ -105,9 +105,12 @@ void place(std::vector<Placed>& tensors, std::span<const std::byte> data) {
   std::stable_sort(tensors.begin(), tensors.end(), order);
   std::uint64_t at = 0;
   for (Placed& placed : tensors) {
-    if (placed.begin != at || placed.end > data.size())
-      refuse(in_quotes(placed.tensor.name), ": data_offsets [", placed.begin, ", ", placed.end, "] overlap, leave a hole or leave the ", data.size(),
-             " bytes of data; expected a begin at ", at);
+    if (placed.begin == at && placed.end > data.size())
+      refuse(in_quotes(placed.tensor.name), ": data_offsets [", placed.begin, ", ", placed.end, "] leave the ", data.size(),
+             " bytes of data; is the file truncated?");
+    if (placed.begin != at)
+      refuse(in_quotes(placed.tensor.name), ": data_offsets [", placed.begin, ", ", placed.end,
+             "] overlap with others or leave a hole; expected a begin at ", at);
     at = placed.end;
     placed.tensor.view.storage = data.subspan(static_cast<std::size_t>(placed.begin), static_cast<std::size_t>(placed.end - placed.begin));
   }

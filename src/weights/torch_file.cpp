@@ -22,11 +22,26 @@ using pickle::Program;
 using pickle::Value;
 using torch::StorageId;
 
+// Where no weights are found, what the file wanted to have called instead may be the reason.
+torch::StateDictFinder::Found find(torch::StateDictFinder& finder, const std::string& weights_key, const std::vector<std::string>& refused_globals) {
+  try {
+    return finder.find(weights_key);
+  } catch (const Error& error) {
+    if (refused_globals.empty() || error.code() != Code::unsupported) throw;
+    constexpr std::size_t limit = 4;
+    std::string names;
+    for (std::size_t i = 0; i < refused_globals.size() && i < limit; ++i) names += (i ? ", " : "") + refused_globals[i];
+    fail(error.code(), error.what(), "; it calls ", names, refused_globals.size() > limit ? ", ..." : "", ", which this reader does not");
+  }
+}
+
 Checkpoint assemble(Container container, const Program& program, const torch::StorageLookup& lookup, const std::string& weights_key) {
   Checkpoint checkpoint;
   checkpoint.container = container;
+  for (const std::string_view name : program.globals)
+    if (!torch::is_known_global(name)) checkpoint.refused_globals.push_back(printable(name, 1000));
   torch::StateDictFinder finder(*program.result);
-  const torch::StateDictFinder::Found found = finder.find(weights_key);
+  const torch::StateDictFinder::Found found = find(finder, weights_key, checkpoint.refused_globals);
   checkpoint.weights_key = found.key;
   checkpoint.weights_reason = found.reason;
   checkpoint.other_weights_keys = finder.others(found);
@@ -35,8 +50,6 @@ Checkpoint assemble(Container container, const Program& program, const torch::St
   torch::add_found_tensors(*found.dict, lookup, checkpoint.tensors);
   checkpoint.metadata = finder.metadata();
   checkpoint.class_names = finder.class_names();
-  for (const std::string_view name : program.globals)
-    if (!torch::is_known_global(name)) checkpoint.refused_globals.push_back(printable(name, 1000));
   return checkpoint;
 }
 

@@ -12,62 +12,22 @@
 #include <sstream>
 
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <nlohmann/json.hpp>
 
-#include "base/temporary_folder.hpp"
+#include "command/run.hpp"
 #include "golden/golden.hpp"
 
 namespace {
 
 using Json = nlohmann::json;
 
-struct Result {
-  int exit_code = -1;
-  std::string out, err;
-
-  [[nodiscard]] auto error_lines() const { return std::count(err.begin(), err.end(), '\n'); }
-};
-
-std::string read(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
-
-// Runs the command with a shell, so arguments are quoted as a person would.
-Result regnet(const std::string& arguments, const std::string& before = "") {
-  const TemporaryFolder folder;
-  const std::string errors = (folder.path() / "stderr").string();
-  FILE* pipe = ::popen((before + " '" REGNET_COMMAND "' " + arguments + " 2>'" + errors + "'").c_str(), "r");
-  Result result;
-  std::array<char, 4096> buffer;
-  for (std::size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) result.out.append(buffer.data(), n);
-  const int status = ::pclose(pipe);
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  result.err = read(errors);
-  return result;
-}
-
-// Bad input: exit 2, nothing on stdout, one line on stderr that contains `part`.
-void expect_refused(const std::string& arguments, const std::string& part) {
-  SCOPED_TRACE(arguments);
-  const Result result = regnet(arguments);
-  EXPECT_EQ(result.exit_code, 2);
-  EXPECT_EQ(result.out, "");
-  EXPECT_EQ(result.error_lines(), 1) << result.err;
-  EXPECT_TRUE(result.err.starts_with("regnet: ")) << result.err;
-  EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
-}
-
 const std::string tests = REGNET_TEST_DIR;
 const std::string demo_image =
     tests + "/../demo/images/9/" + std::filesystem::directory_iterator(tests + "/../demo/images/9")->path().filename().string();
 
 TEST(Info, AllTwelveNetworksEqualTheReference) {
-  const Result result = regnet("info --all -o json");
+  const Result result = run_regnet("info --all -o json");
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json rows = Json::parse(result.out), golden = read_golden("designs.json")["zoo"];
   ASSERT_EQ(rows.size(), 12u);
@@ -79,7 +39,7 @@ TEST(Info, AllTwelveNetworksEqualTheReference) {
 
 TEST(Info, LayersSumToTheTotals) {
   for (const char* options : {"", " --resolution 160", " --resolution 225 --classes 10"}) {
-    const Json row = Json::parse(regnet(std::string("info regnetx_600mf --layers -o json") + options).out)[0];
+    const Json row = Json::parse(run_regnet(std::string("info regnetx_600mf --layers -o json") + options).out)[0];
     for (const char* key : {"params", "macs", "activations", "mmcv_flops"}) {
       std::int64_t sum = 0;
       for (const Json& layer : row["layers"]) sum += layer[key].get<std::int64_t>();
@@ -91,10 +51,10 @@ TEST(Info, LayersSumToTheTotals) {
 
 TEST(Info, EveryOutputFormatNamesTheNetwork) {
   for (const char* format : {"table", "md", "csv", "dot", "json"})
-    EXPECT_NE(regnet(std::string("info RegNetX-400MF -o ") + format).out.find(std::strcmp(format, "dot") ? "regnetx_400mf" : "s4.b12.f.c"),
+    EXPECT_NE(run_regnet(std::string("info RegNetX-400MF -o ") + format).out.find(std::strcmp(format, "dot") ? "regnetx_400mf" : "s4.b12.f.c"),
               std::string::npos)
         << format;
-  EXPECT_NE(regnet("info w0=8,wa=8,wm=2.5,d=12,g=8").out.find("8 16 48 128"), std::string::npos);
+  EXPECT_NE(run_regnet("info w0=8,wa=8,wm=2.5,d=12,g=8").out.find("8 16 48 128"), std::string::npos);
 }
 
 TEST(Command, BadUsageIsOneLineAndExitCode2) {
@@ -107,10 +67,10 @@ TEST(Command, BadUsageIsOneLineAndExitCode2) {
 }
 
 TEST(Command, ResultsThatCannotBeWrittenAreAnError) {
-  const Result result = regnet("info --all >/dev/full");
+  const Result result = run_regnet("info --all >/dev/full");
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_NE(result.err.find("stdout"), std::string::npos) << result.err;
-  EXPECT_EQ(regnet("--version >/dev/full").exit_code, 2);
+  EXPECT_EQ(run_regnet("--version >/dev/full").exit_code, 2);
 }
 
 TEST(Command, APipeInThePlaceOfAFileIsRefusedAtOnce) {
@@ -122,22 +82,22 @@ TEST(Command, APipeInThePlaceOfAFileIsRefusedAtOnce) {
 }
 
 TEST(Command, VersionNamesEverythingAResultDependsOn) {
-  const Result result = regnet("--version");
+  const Result result = run_regnet("--version");
   EXPECT_EQ(result.exit_code, 0);
   for (const char* part : {"regnet 0.", "oneDNN 3.", "libjpeg", "libpng", "threads"})
     EXPECT_NE(result.out.find(part), std::string::npos) << part << " in " << result.out;
 }
 
 TEST(Predict, WithoutWeightsUsesTheDemoAndSaysSo) {
-  const Result result = regnet("predict '" + demo_image + "'");
+  const Result result = run_regnet("predict '" + demo_image + "'");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_NE(result.err.find("built-in demo"), std::string::npos) << result.err;
   EXPECT_NE(result.out.find("Ankle boot"), std::string::npos) << result.out;
-  EXPECT_EQ(regnet("predict -q '" + demo_image + "'").err, "");
+  EXPECT_EQ(run_regnet("predict -q '" + demo_image + "'").err, "");
 }
 
 TEST(Predict, JsonHoldsClassNameProbabilityAndLogit) {
-  const Result result = regnet("predict -q --top 10 -o json '" + demo_image + "'");
+  const Result result = run_regnet("predict -q --top 10 -o json '" + demo_image + "'");
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json json = Json::parse(result.out);
   ASSERT_EQ(json.size(), 1u);
@@ -158,7 +118,7 @@ TEST(Predict, ListsFoldersAndArraysGiveTheSameLogitsAsTheImage) {
   std::filesystem::copy_file(demo_image, folder.path() / "images/a.png");
   const auto logits = [&](const std::string& arguments, const std::string& before = "") {
     const std::string out = (folder.path() / "logits.npy").string();
-    const Result result = regnet("predict -q --logits '" + out + "' " + arguments, before);
+    const Result result = run_regnet("predict -q --logits '" + out + "' " + arguments, before);
     EXPECT_EQ(result.exit_code, 0) << result.err;
     return read(out);
   };
@@ -167,15 +127,16 @@ TEST(Predict, ListsFoldersAndArraysGiveTheSameLogitsAsTheImage) {
   EXPECT_EQ(logits("'" + (folder.path() / "images").string() + "'"), expected);
   EXPECT_EQ(logits("-", "echo '" + demo_image + "' |"), expected);
   const std::string array = (folder.path() / "input.npy").string();
-  const Result dump = regnet("preprocess --preset torchvision-v1 --resize 64 --crop 64 --mean 0.286,0.286,0.286 --std 0.353,0.353,0.353 --dump '" +
-                             array + "' '" + demo_image + "'");
+  const Result dump =
+      run_regnet("preprocess --preset torchvision-v1 --resize 64 --crop 64 --mean 0.286,0.286,0.286 --std 0.353,0.353,0.353 --dump '" + array +
+                 "' '" + demo_image + "'");
   ASSERT_EQ(dump.exit_code, 0) << dump.err;
   EXPECT_EQ(logits("'" + array + "'"), expected);
 }
 
 // --mean once took the images that followed it for numbers.
 TEST(Predict, NumbersOfTheRecipeDoNotSwallowImages) {
-  const Result result = regnet("predict -q --mean 0.3,0.3,0.3 --std 0.4,0.4,0.4 -o json '" + demo_image + "' '" + demo_image + "'");
+  const Result result = run_regnet("predict -q --mean 0.3,0.3,0.3 --std 0.4,0.4,0.4 -o json '" + demo_image + "' '" + demo_image + "'");
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(Json::parse(result.out).size(), 2u);
 }
@@ -194,7 +155,7 @@ TEST(Predict, ArraysWithoutAnAnswerAreErrorsAndTheOthersGoOn) {
   std::vector<float> two(2 * 3 * 64 * 64, 0.0f);
   two[5] = std::numeric_limits<float>::quiet_NaN();
   const std::string half = folder.write("half.npy", npy("2, 3, 64, 64", two));
-  const Result result = regnet("predict -q -o json '" + half + "'");
+  const Result result = run_regnet("predict -q -o json '" + half + "'");
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_NE(result.err.find("half.npy#0: session: expected finite values"), std::string::npos) << result.err;
   ASSERT_EQ(Json::parse(result.out).size(), 2u);
@@ -208,7 +169,7 @@ TEST(Predict, ArraysWithoutAnAnswerAreErrorsAndTheOthersGoOn) {
 TEST(Predict, BrokenImagesAreNamedAndTheOthersStillAnswered) {
   const TemporaryFolder folder;
   const std::string broken = folder.write("broken.jpg", "\xff\xd8\xff");
-  const Result some = regnet("predict -q -o json '" + demo_image + "' '" + broken + "' /no/such.png");
+  const Result some = run_regnet("predict -q -o json '" + demo_image + "' '" + broken + "' /no/such.png");
   EXPECT_EQ(some.exit_code, 3);
   EXPECT_EQ(some.error_lines(), 2) << some.err;
   const Json json = Json::parse(some.out);
@@ -216,7 +177,7 @@ TEST(Predict, BrokenImagesAreNamedAndTheOthersStillAnswered) {
   EXPECT_EQ(json[0]["top"].size(), 5u);
   EXPECT_NE(json[1]["error"].get<std::string>().find("broken.jpg"), std::string::npos);
   EXPECT_NE(json[2]["error"].get<std::string>().find("/no/such.png"), std::string::npos);
-  EXPECT_EQ(regnet("predict -q '" + broken + "'").exit_code, 2);
+  EXPECT_EQ(run_regnet("predict -q '" + broken + "'").exit_code, 2);
 }
 
 TEST(Predict, WeightsThatAreNoneAreRefused) {
@@ -284,7 +245,7 @@ TEST(Predict, OneTensorMissingRenamedOrReshapedIsOneClearLine) {
 
 TEST(Inspect, SaysWhatAFileHolds) {
   const std::string file = tests + "/golden/checkpoints/mmcls-legacy.pth";
-  const Result result = regnet("inspect -o json '" + file + "'");
+  const Result result = run_regnet("inspect -o json '" + file + "'");
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json json = Json::parse(result.out);
   for (const char* key : {"file", "bytes", "sha256", "container", "naming", "weights_key", "model", "classes", "dtype", "params", "ema", "preset",
@@ -299,12 +260,36 @@ TEST(Inspect, SaysWhatAFileHolds) {
   EXPECT_EQ(json["problems"], Json::array());
   EXPECT_EQ(json["bytes"], std::filesystem::file_size(file));
   EXPECT_EQ(json["sha256"].get<std::string>().size(), 64u);
-  EXPECT_EQ(regnet("inspect '" + file + "'").exit_code, 0);
+  EXPECT_EQ(run_regnet("inspect '" + file + "'").exit_code, 0);
 }
 
 TEST(Inspect, RefusedCallsAndEmaWeightsAreShown) {
-  EXPECT_EQ(Json::parse(regnet("inspect -o json '" + tests + "/golden/checkpoints/evil-meta.pth'").out)["refused_globals"], Json({"posix.system"}));
-  EXPECT_EQ(Json::parse(regnet("inspect -o json '" + tests + "/golden/checkpoints/ema.pth'").out)["ema"], "state_dict_ema");
+  EXPECT_EQ(Json::parse(run_regnet("inspect -o json '" + tests + "/golden/checkpoints/evil-meta.pth'").out)["refused_globals"],
+            Json({"posix.system"}));
+  EXPECT_EQ(Json::parse(run_regnet("inspect -o json '" + tests + "/golden/checkpoints/ema.pth'").out)["ema"], "state_dict_ema");
+}
+
+// Published files carry the beginning of their own checksum.
+TEST(Inspect, TheChecksumInAFilesNameIsCompared) {
+  const std::string source = tests + "/golden/checkpoints/timm.safetensors";
+  const std::string digest = Json::parse(run_regnet("inspect -o json '" + source + "'").out)["sha256"];
+  const TemporaryFolder folder;
+  const auto inspect = [&](const std::string& name) {
+    std::filesystem::copy_file(source, folder.path() / name);
+    return Json::parse(run_regnet("inspect -o json '" + (folder.path() / name).string() + "'").out);
+  };
+  EXPECT_EQ(inspect("network-" + digest.substr(0, 8) + ".safetensors")["problems"], Json::array());
+  const Json other = inspect("network_20211213-01234567.safetensors");
+  EXPECT_EQ(other["sha256_in_name"], "01234567");
+  ASSERT_EQ(other["problems"].size(), 1u);
+  EXPECT_NE(other["problems"][0].get<std::string>().find("begins with 01234567, but it does not"), std::string::npos);
+  EXPECT_EQ(inspect("regnetx-400mf.safetensors")["sha256_in_name"], nullptr);
+}
+
+TEST(Inspect, ProblemsComeWorstFirst) {
+  const std::string text = run_regnet("inspect '" + tests + "/golden/checkpoints/evil-meta.pth'").out;
+  for (const char* part : {"torch-zip", "mmcls names", "posix.system (named by the file, never called)", "problems", "none"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
 }
 
 TEST(Preprocess, NothingIsWrittenWhenAnImageIsBroken) {
@@ -320,8 +305,8 @@ TEST(Preprocess, ExifIsIgnoredUnlessApplied) {
   const TemporaryFolder folder;
   const auto dump = [&](int orientation, const std::string& options) {
     const std::string out = (folder.path() / "out.npy").string();
-    const Result result = regnet("preprocess --preset torchvision-v1 " + options + " --dump '" + out + "' '" + tests + "/golden/images/exif-" +
-                                 std::to_string(orientation) + ".jpg'");
+    const Result result = run_regnet("preprocess --preset torchvision-v1 " + options + " --dump '" + out + "' '" + tests + "/golden/images/exif-" +
+                                     std::to_string(orientation) + ".jpg'");
     EXPECT_EQ(result.exit_code, 0) << result.err;
     return read(out);
   };
@@ -343,7 +328,7 @@ void fill(const TemporaryFolder& folder) {
 TEST(Eval, JsonHoldsCountsIntervalPresetAndProvenance) {
   const TemporaryFolder folder;
   fill(folder);
-  const Result result = regnet("eval -q --threads 1 -o json --data '" + folder.path().string() + "'");
+  const Result result = run_regnet("eval -q --threads 1 -o json --data '" + folder.path().string() + "'");
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json json = Json::parse(result.out);
   for (const char* key :
@@ -363,12 +348,12 @@ TEST(Eval, BrokenImagesGiveExitCode3AndNoneSkippedInSilence) {
   folder.write("1/cut.png", read(demo_image).substr(0, 100));
   folder.write("9/empty.png");
   const std::string data = "--threads 1 -q -o json --data '" + folder.path().string() + "'";
-  const Result counted = regnet("eval " + data);
+  const Result counted = run_regnet("eval " + data);
   EXPECT_EQ(counted.exit_code, 3);
   EXPECT_EQ(counted.error_lines(), 2) << counted.err;
   EXPECT_EQ(Json::parse(counted.out)["n"], 22);
   EXPECT_EQ(Json::parse(counted.out)["errors"], 2);
-  const Result skipped = regnet("eval --skip-errors " + data);
+  const Result skipped = run_regnet("eval --skip-errors " + data);
   EXPECT_EQ(skipped.exit_code, 0);
   EXPECT_EQ(Json::parse(skipped.out)["n"], 20);
   EXPECT_EQ(Json::parse(skipped.out)["skipped"], 2);
@@ -379,7 +364,7 @@ TEST(Eval, FileNamesNeedNotBeUtf8) {
   const TemporaryFolder folder;
   fill(folder);
   folder.write("1/broken\xff.png");
-  const Result result = regnet("eval -q --threads 1 -o json --data '" + folder.path().string() + "'");
+  const Result result = run_regnet("eval -q --threads 1 -o json --data '" + folder.path().string() + "'");
   EXPECT_EQ(result.exit_code, 3) << result.err;
   EXPECT_EQ(Json::parse(result.out)["failed_images"].size(), 1u);
 }

@@ -10,39 +10,15 @@
 #include <iterator>
 #include <string>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
-#include "base/temporary_folder.hpp"
+#include "command/run.hpp"
 
 namespace {
 
 using Json = nlohmann::json;
-
-struct Outcome {
-  int exit_code = -1;
-  std::string out, err;
-};
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-Outcome regnet(const std::string& arguments) {
-  const TemporaryFolder folder;
-  const std::string errors = (folder.path() / "stderr").string();
-  FILE* pipe = ::popen(("'" REGNET_COMMAND "' " + arguments + " 2>'" + errors + "'").c_str(), "r");
-  Outcome outcome;
-  std::array<char, 4096> buffer;
-  for (std::size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) outcome.out.append(buffer.data(), n);
-  const int status = ::pclose(pipe);
-  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  outcome.err = content_of(errors);
-  return outcome;
-}
 
 std::string golden(const std::string& file) { return std::string(REGNET_TEST_DIR) + "/golden/checkpoints/" + file; }
 
@@ -50,7 +26,7 @@ class ConvertCommand : public testing::Test {
  protected:
   [[nodiscard]] std::string path(const std::string& file) const { return (folder.path() / file).string(); }
   void convert(const std::string& in, const std::string& out, const std::string& options = "") const {
-    const Outcome outcome = regnet("convert '" + in + "' '" + out + "' " + options);
+    const Result outcome = run_regnet("convert '" + in + "' '" + out + "' " + options);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     EXPECT_EQ(outcome.out, "");
   }
@@ -58,7 +34,7 @@ class ConvertCommand : public testing::Test {
   void expect_refused(const std::string& in, const std::string& out, const std::string& options, const std::string& part) const {
     const auto files = [&] { return std::distance(std::filesystem::recursive_directory_iterator(folder.path()), {}); };
     const auto before = files();
-    const Outcome outcome = regnet("convert '" + in + "' '" + out + "' " + options);
+    const Result outcome = run_regnet("convert '" + in + "' '" + out + "' " + options);
     EXPECT_EQ(outcome.exit_code, 2) << part;
     EXPECT_EQ(outcome.out, "");
     EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
@@ -70,11 +46,11 @@ class ConvertCommand : public testing::Test {
 
 TEST_F(ConvertCommand, KeepsNetworkClassesAndPreprocessingThroughEveryNaming) {
   for (const char* file : {"mmcls-legacy.pth", "pycls-zip.pth", "torchvision.safetensors", "timm-zip.pth", "views.pth", "module-prefix.pth"}) {
-    const Json source = Json::parse(regnet("inspect -o json '" + golden(file) + "'").out);
+    const Json source = Json::parse(run_regnet("inspect -o json '" + golden(file) + "'").out);
     for (const char* naming : {"pycls", "mmcls", "timm", "torchvision", "transformers"}) {
       SCOPED_TRACE(std::string(file) + " to " + naming);
       convert(golden(file), path("out.safetensors"), std::string("--force --naming ") + naming);
-      const Json found = Json::parse(regnet("inspect -o json '" + path("out.safetensors") + "'").out);
+      const Json found = Json::parse(run_regnet("inspect -o json '" + path("out.safetensors") + "'").out);
       EXPECT_EQ(found["container"], "safetensors");
       EXPECT_EQ(found["naming"], naming);
       for (const char* key : {"model", "classes", "class_names", "dtype", "tensors", "params", "preset", "problems"})
@@ -87,8 +63,8 @@ TEST_F(ConvertCommand, ThereAndBackIsTheSameFile) {
   convert(golden("timm.safetensors"), path("there.safetensors"), "--naming transformers");
   convert(path("there.safetensors"), path("back.safetensors"), "--naming timm");
   convert(golden("timm.safetensors"), path("same.safetensors"));
-  EXPECT_TRUE(content_of(path("back.safetensors")) == content_of(golden("timm.safetensors")));
-  EXPECT_TRUE(content_of(path("same.safetensors")) == content_of(golden("timm.safetensors")));
+  EXPECT_TRUE(read(path("back.safetensors")) == read(golden("timm.safetensors")));
+  EXPECT_TRUE(read(path("same.safetensors")) == read(golden("timm.safetensors")));
 }
 
 // torchvision's first weights are told from its second by the published file name alone, which a new name would lose.
@@ -96,22 +72,22 @@ TEST_F(ConvertCommand, ThePresetOfAPublishedFileNameIsWrittenDown) {
   const std::string published = path("regnet_x_400mf-adf1edd5.pth");
   std::filesystem::copy_file(golden("torchvision-zip.pth"), published);
   convert(published, path("out.safetensors"));
-  EXPECT_EQ(Json::parse(regnet("inspect -o json '" + path("out.safetensors") + "'").out)["preset"], "torchvision-v1");
+  EXPECT_EQ(Json::parse(run_regnet("inspect -o json '" + path("out.safetensors") + "'").out)["preset"], "torchvision-v1");
 }
 
 TEST_F(ConvertCommand, TheEntryThatIsAskedForIsTakenAndNamed) {
   convert(golden("ema.pth"), path("ema.safetensors"), "--weights-key state_dict_ema");
   convert(golden("ema.pth"), path("model.safetensors"));
-  EXPECT_NE(content_of(path("ema.safetensors")).find(R"("regnet.weights_key":"state_dict_ema")"), std::string::npos);
-  EXPECT_NE(content_of(path("model.safetensors")).find(R"("regnet.weights_key":"state_dict")"), std::string::npos);
+  EXPECT_NE(read(path("ema.safetensors")).find(R"("regnet.weights_key":"state_dict_ema")"), std::string::npos);
+  EXPECT_NE(read(path("model.safetensors")).find(R"("regnet.weights_key":"state_dict")"), std::string::npos);
 }
 
 TEST_F(ConvertCommand, NothingIsReplacedWithoutForceAndTheSourceNever) {
   const std::string precious = folder.write("precious.safetensors", "precious");
   expect_refused(golden("timm-zip.pth"), precious, "", "--force");
-  EXPECT_EQ(content_of(precious), "precious");
+  EXPECT_EQ(read(precious), "precious");
   convert(golden("timm-zip.pth"), precious, "--force -q");
-  EXPECT_NE(content_of(precious), "precious");
+  EXPECT_NE(read(precious), "precious");
   std::filesystem::create_hard_link(precious, path("alias.safetensors"));
   for (const char* name : {"precious.safetensors", "alias.safetensors"}) expect_refused(precious, path(name), "--force", "the file to read");
   expect_refused(golden("timm-zip.pth"), folder.path().string(), "--force", "no regular file");

@@ -1,0 +1,97 @@
+// Files that are no checkpoints, are damaged, or want something: each gets one line that names the cause, exit 2, and little memory.
+#include <gtest/gtest.h>
+
+#include "command/run.hpp"
+#include "weights/writers.hpp"
+
+namespace {
+
+using namespace regnet::writers;
+
+const std::string golden = std::string(REGNET_TEST_DIR) + "/golden/checkpoints/";
+const std::string matrix = tensor(storage("FloatStorage", "0", 6), 0, {2, 3}, {3, 1});
+const std::vector<StorageData> six{{"0", 6, floats({0, 1, 2, 3, 4, 5})}};
+
+std::string object_with(const std::string& tensor_fragment) { return dict({{"state_dict", dict({{"stem.conv.weight", tensor_fragment}})}}); }
+
+// The sanitizers' own memory is not the reader's.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr long most_kib = 1 << 30;
+#else
+constexpr long most_kib = 64 * 1024;
+#endif
+
+void expect_refused_cheaply(std::string content, const std::string& words) {
+  const TemporaryFolder folder;
+  const std::string file = "'" + folder.write("file.pth", content) + "'";
+  content = {};  // what this process holds when it forks counts as the child's peak
+  EXPECT_LT(expect_refused("inspect " + file, words).peak_kib, most_kib);
+  EXPECT_LT(expect_refused("predict --weights " + file + " image.png", words).peak_kib, most_kib);
+}
+
+// Both containers, where the malice is in the pickle.
+void expect_pickle_refused(const std::string& object, const std::string& words, const std::vector<StorageData>& storages = six) {
+  expect_refused_cheaply(torch_zip(object, storages), words);
+  expect_refused_cheaply(torch_legacy(object, storages), words);
+}
+
+TEST(Hostile, FilesOfOtherKindsAreNamed) {
+  expect_refused_cheaply("", "the file is empty");
+  expect_refused_cheaply("version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, 'a') + "\nsize 20833217\n", "a Git LFS pointer");
+  expect_refused_cheaply("<!DOCTYPE html><html><head><title>404</title></head></html>\n", "an HTML page");
+  expect_refused_cheaply(
+      "\x08\x07\x12\x07pytorch\x1a\x05"
+      "2.9.1:\x03"
+      "abc",
+      "looks like an ONNX model");
+}
+
+TEST(Hostile, CutFilesAreCalledTruncated) {
+  for (const auto& [file, words] : {std::pair("timm-zip.pth", "truncated"), {"timm-legacy.pth", ""}, {"timm.safetensors", "truncated"}}) {
+    const std::string content = read(golden + file);
+    ASSERT_GT(content.size(), 10'000u);
+    for (const std::size_t percent : {1, 50, 99}) expect_refused_cheaply(content.substr(0, content.size() * percent / 100), words);
+  }
+  expect_refused_cheaply(read(golden + "timm-legacy.pth").substr(0, 60'000), "is the file truncated?");
+}
+
+TEST(Hostile, CallsAreNotMade) {
+  expect_pickle_refused(object_with(evil()), "posix.system", {});
+  expect_pickle_refused(dict({{"state_dict", evil()}}), "posix.system", {});
+  expect_pickle_refused(evil(), "posix.system", {});
+  expect_pickle_refused(dict({{"a", matrix}, {"b", evil()}}), "'b': expected a tensor, found posix.system, which this reader does not call");
+  EXPECT_FALSE(std::filesystem::exists("regnet-was-here"));
+}
+
+TEST(Hostile, ViewsCannotLeaveTheirStorage) {
+  const auto view = [](std::int64_t offset, const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& strides,
+                       std::int64_t count = 6) { return object_with(tensor(storage("FloatStorage", "0", count), offset, shape, strides)); };
+  constexpr std::int64_t huge = std::int64_t{1} << 40;
+  expect_pickle_refused(view(0, {2, 3}, {huge, 1}), "reaches past its storage");
+  expect_pickle_refused(view(huge, {2, 3}, {3, 1}), "reaches past its storage");
+  expect_pickle_refused(view(0, {2, 3}, {-3, 1}), "negative stride");
+  expect_pickle_refused(view(0, {huge, huge}, {0, 0}), "");
+  expect_pickle_refused(view(0, {huge}, {0}), "an expanded tensor");
+  expect_pickle_refused(view(0, {100}, {1}, 100), "storage '0'");
+  expect_pickle_refused(view(0, {1}, {1}, std::numeric_limits<std::int64_t>::max()), "storage");
+}
+
+TEST(Hostile, NestingIsNoRecursion) {
+  expect_pickle_refused(")" + std::string(10'000, '\x85'), "no weights", {});
+  expect_pickle_refused(dict({{"stem.conv.weight", ")" + std::string(10'000, '\x85')}}), "no weights", {});
+}
+
+// An archive one of whose entries is so many zeros.
+std::string bomb(std::size_t at, std::size_t zeros) {
+  std::vector<ZipEntry> entries = torch_zip_entries(object_with(matrix), six);
+  entries[at].content.assign(zeros, '\0');
+  entries[at].deflated = true;
+  return zip(entries);
+}
+
+TEST(Hostile, ZipBombsAreNotInflated) {
+  expect_refused_cheaply(bomb(0, std::size_t{200} << 20), "'archive/data.pkl' would inflate");
+  expect_refused_cheaply(bomb(2, std::size_t{200} << 20), "'archive/data/0' would inflate");
+}
+
+}  // namespace
