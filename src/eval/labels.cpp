@@ -5,9 +5,8 @@
 #include <filesystem>
 
 #include <regnet/base/error.hpp>
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/base/imagenet.hpp>
-
-#include "base/foreign_text.hpp"
 
 namespace regnet {
 

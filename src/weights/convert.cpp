@@ -119,7 +119,7 @@ TensorMap with_naming(const TensorMap& tensors, Naming naming) {
     }
     if (!std::exchange(prefix_known, true)) prefix = wrapper_length(from, tensor.name);
     const std::optional<std::string> canonical = canonical_name(from, std::string_view(tensor.name).substr(prefix));
-    if (!canonical) fail(Code::mismatch, tensor.name, ": no name of ", name_of(from));  // to_canonical knew it, so this is not reached
+    if (!canonical) fail(Code::mismatch, in_quotes(tensor.name), ": no name of ", name_of(from));  // to_canonical knew it, so this is not reached
     out.add(foreign_name(naming, *canonical), tensor.view);
   }
   out.keep_alive_with(tensors);

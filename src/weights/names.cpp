@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "base/foreign_text.hpp"
+#include <regnet/base/foreign_text.hpp>
 
 namespace regnet {
 

@@ -8,11 +8,11 @@
 #include <span>
 #include <string_view>
 
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/base/mapped_file.hpp>
 #include <regnet/weights/safetensors.hpp>
 #include <regnet/weights/torch_file.hpp>
 
-#include "base/foreign_text.hpp"
 #include "weights/byte_reader.hpp"
 
 namespace regnet {

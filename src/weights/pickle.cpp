@@ -5,8 +5,8 @@
 #include <unordered_map>
 
 #include <regnet/base/error.hpp>
+#include <regnet/base/foreign_text.hpp>
 
-#include "base/foreign_text.hpp"
 #include "weights/byte_reader.hpp"
 
 namespace regnet::pickle {

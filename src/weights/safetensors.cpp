@@ -12,7 +12,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/foreign_text.hpp"
+#include <regnet/base/foreign_text.hpp>
+
 #include "weights/byte_reader.hpp"
 
 namespace regnet {

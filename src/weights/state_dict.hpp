@@ -12,9 +12,9 @@
 #include <vector>
 
 #include <regnet/base/error.hpp>
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-#include "base/foreign_text.hpp"
 #include "weights/pickle.hpp"
 #include "weights/torch_tensor.hpp"
 

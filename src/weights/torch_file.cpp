@@ -5,7 +5,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "base/foreign_text.hpp"
+#include <regnet/base/foreign_text.hpp>
+
 #include "weights/byte_reader.hpp"
 #include "weights/pickle.hpp"
 #include "weights/state_dict.hpp"

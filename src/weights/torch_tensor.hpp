@@ -14,9 +14,9 @@
 
 #include <regnet/base/dtype.hpp>
 #include <regnet/base/error.hpp>
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/base/tensor_view.hpp>
 
-#include "base/foreign_text.hpp"
 #include "weights/pickle.hpp"
 
 namespace regnet::torch {

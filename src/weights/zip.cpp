@@ -7,8 +7,8 @@
 #include <libdeflate.h>
 
 #include <regnet/base/error.hpp>
+#include <regnet/base/foreign_text.hpp>
 
-#include "base/foreign_text.hpp"
 #include "weights/byte_reader.hpp"
 
 namespace regnet {

@@ -1,5 +1,6 @@
 // The pickle of a torch file: the interpreter, the search for a state dict, metadata and class names, and tensors over a storage of zeros.
-#include "base/foreign_text.hpp"
+#include <regnet/base/foreign_text.hpp>
+
 #include "fuzz/target.hpp"
 #include "weights/state_dict.hpp"
 

@@ -2,11 +2,13 @@
 // finding: another exception, a sanitizer's report, a broken promise, or more time or memory than libFuzzer allows.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <span>
+#include <string_view>
 
 #include <regnet/base/error.hpp>
 
@@ -24,7 +26,10 @@ int run(const std::uint8_t* data, std::size_t size, Read read) {
   try {
     read(std::as_bytes(std::span(data, size)));
   } catch (const Error& error) {
-    promise(error.what()[0] != '\0', "an error says what is wrong");
+    const std::string_view message = error.what();
+    promise(!message.empty(), "an error says what is wrong");
+    // A newline would make several lines of it, and an escape sequence is for the terminal that shows it.
+    promise(std::all_of(message.begin(), message.end(), [](char c) { return c >= 0x20 && c < 0x7f; }), "an error is one line of plain text");
   }
   return 0;
 }

@@ -486,6 +486,13 @@ TEST(TorchFile, DeepValuesNeitherOverflowTheStackNorStay) {
   expect_error(Code::unsupported, "a whole object of class a.b", [&] { read_object(calls); });
 }
 
+// A terminal would obey an escape sequence in the name of a tensor.
+TEST(TorchFile, NamesInMessagesArePlainText) {
+  const std::string name = "\x1b[2J\nx";
+  const std::string twice = dict({{name, matrix}, {name, matrix}}), broken = dict({{"a", matrix}, {name, evil()}});
+  for (const std::string& object : {twice, broken}) expect_error(Code::bad_format, "'\\x1b[2J\\x0ax'", [&] { read_object(object); });
+}
+
 TEST(TorchFile, ValuesThatHoldThemselvesNeitherHangNorLeak) {
   const std::string self = "}q\1" + str("model") + "h\1s" + str("state_dict") + "h\1s" + str("meta") + "h\1s";
   expect_error(Code::unsupported, "no weights", [&] { read_object(self); });

@@ -12,6 +12,7 @@
 
 #include <regnet/base/byte_owner.hpp>
 #include <regnet/base/error.hpp>
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/base/tensor_view.hpp>
 
 namespace regnet {
@@ -25,7 +26,7 @@ class TensorMap {
  public:
   // Appends a tensor whose bounds were checked. Throws bad_format when the name is there already.
   void add(std::string name, TensorView view) {
-    if (!x_index.emplace(name, x_tensors.size()).second) fail(Code::bad_format, name, ": appears twice");
+    if (!x_index.emplace(name, x_tensors.size()).second) fail(Code::bad_format, in_quotes(name), ": appears twice");
     x_tensors.push_back({std::move(name), std::move(view)});
   }
 
