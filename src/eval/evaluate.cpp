@@ -33,7 +33,6 @@ class Evaluation {
     for (int i = 0; i < workers; ++i) threads.emplace_back([this] { work_guarded(); });
     threads.clear();
     if (x_failure) std::rethrow_exception(x_failure);
-    count();
     x_report.seconds = seconds_since(start);
     return std::move(x_report);
   }
@@ -93,28 +92,13 @@ class Evaluation {
     for (const int index : answer.top) answer.logits.push_back(logits[static_cast<std::size_t>(index)]);
   }
 
-  bool in_top(std::size_t sample, std::size_t k) const {
-    const std::vector<int>& top = x_report.answers[sample].top;
-    const auto end = top.begin() + static_cast<std::ptrdiff_t>(std::min(k, top.size()));
-    return std::find(top.begin(), end, x_samples[sample].label) != end;
-  }
-
   void tally(std::size_t first, std::size_t count, double decode_seconds, double forward_seconds) {
     const std::lock_guard lock(x_mutex);
     x_report.decode_seconds += decode_seconds;
     x_report.forward_seconds += forward_seconds;
-    for (std::size_t i = first; i < first + count; ++i) x_report.top1_correct += in_top(i, 1);
+    for (std::size_t i = first; i < first + count; ++i) x_report.add(x_report.answers[i], x_samples[i].label, x_options.skip_errors);
     x_done += static_cast<int>(count);
     if (x_progress) x_progress(x_done, static_cast<int>(x_samples.size()), x_report.top1_correct);
-  }
-
-  void count() {
-    for (std::size_t i = 0; i < x_samples.size(); ++i) {
-      x_report.top5_correct += in_top(i, 5);
-      x_report.errors += !x_report.answers[i].error.empty();
-    }
-    x_report.skipped = x_options.skip_errors ? x_report.errors : 0;
-    x_report.n = static_cast<int>(x_samples.size()) - x_report.skipped;
   }
 
   const Plan& x_plan;

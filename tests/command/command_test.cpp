@@ -378,4 +378,45 @@ TEST(Eval, DataThatIsNoneIsRefused) {
   expect_refused("eval -q --weights '" + tests + "/golden/checkpoints/timm-zip.pth'", "--data");
 }
 
+TEST(Eval, ShardsMergeToTheWholeAndPredictionsAreCountedAgain) {
+  const TemporaryFolder folder;
+  const auto path = [&](const char* name) { return "'" + (folder.path() / name).string() + "'"; };
+  const auto json_of = [](const std::string& arguments) { return Json::parse(run_regnet("eval -q -o json " + arguments).out); };
+  const Json whole = json_of("--predictions " + path("whole.csv") + " --confusion " + path("confusion.csv") + " --per-class");
+  for (const char* shard : {"1", "2", "3"})
+    EXPECT_EQ(run_regnet(std::string("eval -q --threads ") + shard + " --batch 7 --shard " + shard + "/3 --predictions " + path(shard)).exit_code, 0);
+  const Json merged = json_of("--merge " + path("3") + " " + path("1") + " " + path("2") + " --predictions " + path("merged.csv"));
+  EXPECT_EQ(read(folder.path() / "merged.csv"), read(folder.path() / "whole.csv"));
+  const Json offline = json_of("--from " + path("whole.csv"));
+  for (const char* key : {"n", "top1_correct", "top5_correct", "top1_ci95", "errors"}) {
+    EXPECT_EQ(merged[key], whole[key]) << key;
+    EXPECT_EQ(offline[key], whole[key]) << key;
+  }
+  ASSERT_EQ(whole["per_class"].size(), 10u);
+  int right = 0;
+  for (const Json& row : whole["per_class"]) right += row["top1_correct"].get<int>();
+  EXPECT_EQ(right, whole["top1_correct"]);
+  EXPECT_TRUE(read(folder.path() / "confusion.csv").starts_with("label,predicted,count\n0,0,"));
+  expect_refused("eval --merge " + path("1") + " " + path("3"), "333 of 1000 images are missing, the first is number 2");
+  expect_refused("eval --merge " + path("1") + " " + path("1"), "comes twice");
+  for (const char* shard : {"0/3", "4/3", "1", "1/0", "1/3x", "a/b"}) expect_refused(std::string("eval --shard ") + shard, "--shard: expected I/N");
+  expect_refused("eval --predictions /no/such/folder/p.csv", "/no/such/folder/p.csv: cannot be written");
+}
+
+TEST(Compare, TwoRunsOverTheDemo) {
+  const TemporaryFolder folder;
+  const std::string a = "'" + (folder.path() / "a.csv").string() + "'", b = "'" + (folder.path() / "b.csv").string() + "'";
+  ASSERT_EQ(run_regnet("eval -q --limit 300 --predictions " + a).exit_code, 0);
+  ASSERT_EQ(run_regnet("eval -q --limit 300 --resize 72 --predictions " + b).exit_code, 0);
+  const Json same = Json::parse(run_regnet("compare -o json " + a + " " + a).out),
+             other = Json::parse(run_regnet("compare -o json " + a + " " + b).out);
+  EXPECT_EQ(same["agreement"], 1.0);
+  EXPECT_EQ(same["mcnemar_p"], 1.0);
+  EXPECT_EQ(other["images"], 300);
+  EXPECT_LT(other["agreement"], 1.0);
+  EXPECT_FALSE(other["changes"].empty());
+  EXPECT_NE(run_regnet("compare " + a + " " + b).out.find("McNemar's exact p = "), std::string::npos);
+  expect_refused("compare " + a + " '" + demo_image + "'", "expected the line of names");
+}
+
 }  // namespace

@@ -23,3 +23,4 @@ Command add_convert(CLI::App& regnet);
 Command add_predict(CLI::App& regnet);
 Command add_preprocess(CLI::App& regnet);
 Command add_eval(CLI::App& regnet);
+Command add_compare(CLI::App& regnet);

@@ -1,10 +1,14 @@
+#include <charconv>
+#include <fstream>
 #include <iomanip>
 #include <iostream>
+#include <optional>
 #include <sstream>
 
 #include <regnet/base/threads.hpp>
 #include <regnet/eval/evaluate.hpp>
-#include <regnet/eval/metrics.hpp>
+#include <regnet/eval/predictions.hpp>
+#include <regnet/eval/tables.hpp>
 #include <regnet/version.hpp>
 
 #include "commands.hpp"
@@ -18,10 +22,19 @@ using Json = nlohmann::ordered_json;
 
 struct EvalOptions {
   ModelChoice model;
-  std::string data, labels, output = "text";
+  std::string data, labels, shard, from, predictions, confusion, output = "text";
+  std::vector<std::string> merge;
   int limit = 0;
-  bool quiet = false;
+  bool quiet = false, per_class = false;
   regnet::EvaluateOptions evaluate;
+};
+
+// A run and what is known about it; of predictions read from files only what they hold.
+struct Outcome {
+  regnet::Predictions predictions;
+  std::vector<std::string> class_names;
+  Json speed = Json::object(), preset = nullptr, provenance = Json::object();
+  std::string speed_line;
 };
 
 std::string percent(double share) {
@@ -45,6 +58,7 @@ Json provenance(const EvalOptions& options, const regnet::Model& model, const st
           {"data", data},
           {"labelling", dataset.labelling},
           {"ignored_files", dataset.ignored},
+          {"shard", options.shard.empty() ? "1/1" : options.shard},
           {"dtype", "f32"},
           {"backend", name_of(model.plan.backend())},
           {"batch", options.evaluate.batch},
@@ -57,38 +71,31 @@ Json provenance(const EvalOptions& options, const regnet::Model& model, const st
           {"commit", regnet::commit()}};
 }
 
-Json report_json(const regnet::Report& report, const regnet::Model& model) {
-  const auto [low, high] = regnet::wilson_interval(report.top1_correct, report.n);
-  return {{"n", report.n},
-          {"top1_correct", report.top1_correct},
-          {"top5_correct", report.top5_correct},
-          {"top1", share(report.top1_correct, report.n)},
-          {"top5", share(report.top5_correct, report.n)},
-          {"top1_ci95", {low, high}},
-          {"errors", report.errors},
-          {"skipped", report.skipped},
-          {"seconds", report.seconds},
-          {"images_per_s", report.seconds > 0 ? report.n / report.seconds : 0},
-          {"decode_seconds", report.decode_seconds},
-          {"forward_seconds", report.forward_seconds},
-          {"preset", recipe_json(model.recipe, model.recipe_source)}};
+struct Shard {
+  int number = 1, of = 1;
+};
+
+Shard parse_shard(const std::string& text) {
+  Shard shard;
+  if (text.empty()) return shard;
+  const char* const end = text.data() + text.size();
+  const auto [slash, first] = std::from_chars(text.data(), end, shard.number);
+  const bool split = first == std::errc{} && slash != end && *slash == '/';
+  const auto [rest, second] = split ? std::from_chars(slash + 1, end, shard.of) : std::from_chars_result{end, std::errc::invalid_argument};
+  if (second != std::errc{} || rest != end || shard.number < 1 || shard.number > shard.of)
+    regnet::fail(regnet::Code::invalid_argument, "--shard: expected I/N with I from 1 to N, such as 2/3, found '", text, "'");
+  return shard;
 }
 
-void print_text(const regnet::Report& report) {
-  const auto [low, high] = regnet::wilson_interval(report.top1_correct, report.n);
-  const double busy = report.decode_seconds + report.forward_seconds;
-  std::cout << "top-1  " << percent(share(report.top1_correct, report.n)) << "  (" << report.top1_correct << " of " << report.n << "; 95% interval "
-            << percent(low) << " to " << percent(high) << ")\n"
-            << "top-5  " << percent(share(report.top5_correct, report.n)) << "  (" << report.top5_correct << " of " << report.n << ")\n"
-            << std::fixed << std::setprecision(0) << "speed  " << report.n / report.seconds << " images/s  (" << std::setprecision(2)
-            << report.seconds << " s; decoding " << percent(busy > 0 ? report.decode_seconds / busy : 0) << " of the work, network "
-            << percent(busy > 0 ? report.forward_seconds / busy : 0) << ")\n";
-  if (report.errors > 0)
-    std::cout << "errors " << report.errors << " images could not be read, " << (report.skipped ? "left out of the count" : "counted as wrong")
-              << '\n';
+// Every N-th image, so that each shard has a like share of every class.
+std::vector<regnet::Sample> samples_of(const std::vector<regnet::Sample>& all, const Shard& shard) {
+  std::vector<regnet::Sample> samples;
+  for (std::size_t i = static_cast<std::size_t>(shard.number) - 1; i < all.size(); i += static_cast<std::size_t>(shard.of)) samples.push_back(all[i]);
+  return samples;
 }
 
-int run(EvalOptions& options) {
+Outcome run_network(EvalOptions& options) {
+  const Shard shard = parse_shard(options.shard);
   const regnet::ThreadCount threads =
       options.evaluate.threads > 0 ? regnet::ThreadCount{options.evaluate.threads, "--threads"} : regnet::default_threads();
   options.evaluate.threads = threads.count;
@@ -100,6 +107,11 @@ int run(EvalOptions& options) {
   regnet::Dataset dataset = regnet::open_dataset(data, {options.labels, model.plan.classes(), model.class_names});
   if (options.limit > 0 && dataset.samples.size() > static_cast<std::size_t>(options.limit))
     dataset.samples.resize(static_cast<std::size_t>(options.limit));
+  Outcome outcome;
+  outcome.predictions.total = static_cast<int>(dataset.samples.size());
+  dataset.samples = samples_of(dataset.samples, shard);
+  if (dataset.samples.empty())
+    regnet::fail(regnet::Code::invalid_argument, data, ": of ", outcome.predictions.total, " images none is in shard ", options.shard);
   if (!options.quiet)
     std::cerr << "data: " << dataset.samples.size() << " images in " << data << " (" << dataset.labelling << ", " << dataset.ignored
               << " other files ignored), " << threads.count << " threads (" << threads.source << ")\n";
@@ -107,22 +119,128 @@ int run(EvalOptions& options) {
   const regnet::Report report = regnet::evaluate(model.plan, model.recipe, dataset, options.evaluate, [&](int done, int total, int correct) {
     progress.update(done, total, "top-1 so far " + percent(share(correct, done)));
   });
-  Json failed = Json::array();
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
-    if (report.answers[i].error.empty()) continue;
-    std::cerr << "regnet: " << report.answers[i].error << '\n';
-    failed.push_back({{"image", dataset.samples[i].path.string()}, {"error", report.answers[i].error}});
+    const regnet::Sample& sample = dataset.samples[i];
+    const int index = static_cast<int>(i) * shard.of + shard.number - 1;
+    outcome.predictions.images.push_back({index, sample.path.lexically_relative(data).generic_string(), sample.label, report.answers[i]});
   }
-  if (report.n == 0) regnet::fail(regnet::Code::invalid_argument, data, ": none of the ", report.errors, " images could be read");
-  if (options.output == "json") {
-    Json json = report_json(report, model);
-    json["failed_images"] = failed;
-    json["provenance"] = provenance(options, model, data, dataset, threads);
-    print(json);
-  } else {
-    print_text(report);
+  outcome.class_names = model.class_names;
+  outcome.preset = recipe_json(model.recipe, model.recipe_source);
+  outcome.provenance = provenance(options, model, data, dataset, threads);
+  outcome.speed = {{"seconds", report.seconds},
+                   {"images_per_s", report.seconds > 0 ? report.n / report.seconds : 0},
+                   {"decode_seconds", report.decode_seconds},
+                   {"forward_seconds", report.forward_seconds}};
+  const double busy = report.decode_seconds + report.forward_seconds;
+  std::ostringstream speed;
+  speed << std::fixed << std::setprecision(0) << "speed  " << report.n / report.seconds << " images/s  (" << std::setprecision(2) << report.seconds
+        << " s; decoding " << percent(busy > 0 ? report.decode_seconds / busy : 0) << " of the work, network "
+        << percent(busy > 0 ? report.forward_seconds / busy : 0) << ")\n";
+  outcome.speed_line = speed.str();
+  return outcome;
+}
+
+Outcome read_outcome(const EvalOptions& options) {
+  std::vector<regnet::Predictions> shards;
+  for (const std::string& file : options.merge) shards.push_back(regnet::read_predictions(file));
+  Outcome outcome;
+  outcome.predictions = options.from.empty() ? regnet::merge(shards) : regnet::read_predictions(options.from);
+  outcome.provenance["predictions"] = options.from.empty() ? Json(options.merge) : Json(options.from);
+  return outcome;
+}
+
+// Results
+
+Json class_json(int index, const Outcome& outcome) {
+  const auto i = static_cast<std::size_t>(index);
+  return {{"class", index}, {"name", index >= 0 && i < outcome.class_names.size() ? Json(outcome.class_names[i]) : Json(nullptr)}};
+}
+
+Json report_json(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts) {
+  const auto [low, high] = regnet::wilson_interval(counts.top1_correct, counts.n);
+  Json json{{"n", counts.n},
+            {"top1_correct", counts.top1_correct},
+            {"top5_correct", counts.top5_correct},
+            {"top1", share(counts.top1_correct, counts.n)},
+            {"top5", share(counts.top5_correct, counts.n)},
+            {"top1_ci95", {low, high}},
+            {"errors", counts.errors},
+            {"skipped", counts.skipped}};
+  json.update(outcome.speed);
+  json["preset"] = outcome.preset;
+  json["failed_images"] = Json::array();
+  for (const regnet::ImageResult& image : outcome.predictions.images)
+    if (!image.answer.error.empty()) json["failed_images"].push_back({{"image", image.image}, {"error", image.answer.error}});
+  json["most_confused"] = Json::array();
+  for (const regnet::Confusion& pair : regnet::most_confused(outcome.predictions.images, 10))
+    json["most_confused"].push_back(
+        {{"label", class_json(pair.label, outcome)}, {"predicted", class_json(pair.predicted, outcome)}, {"count", pair.count}});
+  if (options.per_class) {
+    json["per_class"] = Json::array();
+    for (const regnet::ClassCount& row : regnet::per_class(outcome.predictions.images)) {
+      Json entry = class_json(row.label, outcome);
+      entry.update({{"n", row.n}, {"top1_correct", row.top1_correct}, {"top1", share(row.top1_correct, row.n)}});
+      json["per_class"].push_back(entry);
+    }
   }
-  return report.errors > 0 && !options.evaluate.skip_errors ? exit_some_failed : exit_done;
+  json["provenance"] = outcome.provenance;
+  return json;
+}
+
+std::string class_text(int index, const Outcome& outcome) {
+  const auto i = static_cast<std::size_t>(index);
+  return std::to_string(index) + (i < outcome.class_names.size() ? " " + outcome.class_names[i] : "");
+}
+
+void print_text(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts) {
+  const auto [low, high] = regnet::wilson_interval(counts.top1_correct, counts.n);
+  std::cout << "top-1  " << percent(share(counts.top1_correct, counts.n)) << "  (" << counts.top1_correct << " of " << counts.n << "; 95% interval "
+            << percent(low) << " to " << percent(high) << ")\n"
+            << "top-5  " << percent(share(counts.top5_correct, counts.n)) << "  (" << counts.top5_correct << " of " << counts.n << ")\n"
+            << outcome.speed_line;
+  if (counts.errors > 0)
+    std::cout << "errors " << counts.errors << " images could not be read, " << (counts.skipped ? "left out of the count" : "counted as wrong")
+              << '\n';
+  if (!options.per_class) return;
+  for (const regnet::ClassCount& row : regnet::per_class(outcome.predictions.images))
+    std::cout << std::setw(7) << percent(share(row.top1_correct, row.n)) << "  (" << row.top1_correct << " of " << row.n << ")  "
+              << class_text(row.label, outcome) << '\n';
+  for (const regnet::Confusion& pair : regnet::most_confused(outcome.predictions.images, 10))
+    std::cout << "confused " << pair.count << " times: " << class_text(pair.label, outcome) << " taken for " << class_text(pair.predicted, outcome)
+              << '\n';
+}
+
+template <class Write>
+void write_file(const std::string& path, Write write) {
+  if (path.empty()) return;
+  std::ofstream file(path);
+  write(file);
+  if (!file.flush()) regnet::fail(regnet::Code::io, path, ": cannot be written");
+}
+
+// Before the run, so that an hour's work is not lost to a folder that is not there.
+void check_writable(const std::string& path) {
+  if (!path.empty() && !std::ofstream(path, std::ios::app)) regnet::fail(regnet::Code::io, path, ": cannot be written");
+}
+
+int run(EvalOptions& options) {
+  check_writable(options.predictions);
+  check_writable(options.confusion);
+  const bool offline = !options.from.empty() || !options.merge.empty();
+  const Outcome outcome = offline ? read_outcome(options) : run_network(options);
+  const regnet::Counts counts = regnet::count(outcome.predictions.images, options.evaluate.skip_errors);
+  for (const regnet::ImageResult& image : outcome.predictions.images)
+    if (!image.answer.error.empty()) std::cerr << "regnet: " << image.answer.error << '\n';
+  write_file(options.predictions, [&](std::ostream& out) { write_predictions(outcome.predictions, out); });
+  write_file(options.confusion, [&](std::ostream& out) {
+    out << "label,predicted,count\n";
+    for (const regnet::Confusion& entry : regnet::confusion(outcome.predictions.images))
+      out << entry.label << ',' << entry.predicted << ',' << entry.count << '\n';
+  });
+  if (counts.n == 0) regnet::fail(regnet::Code::invalid_argument, "eval: none of the ", counts.errors, " images could be read");
+  if (options.output == "json") print(report_json(options, outcome, counts));
+  else print_text(options, outcome, counts);
+  return counts.errors > 0 && !options.evaluate.skip_errors ? exit_some_failed : exit_done;
 }
 
 }  // namespace
@@ -139,6 +257,12 @@ Command add_eval(CLI::App& regnet) {
                   "Threads, each decoding and classifying batches; by default as many as this process may use")
       ->check(CLI::Range(1, 4096));
   app->add_option("--limit", options->limit, "Use only the first images of the list")->check(CLI::Range(1, 1'000'000));
+  app->add_option("--shard", options->shard, "I/N: only every N-th image from the I-th on, to be merged with the other shards");
+  app->add_option("--predictions", options->predictions, "CSV file to write: image, label, five classes with their logits");
+  app->add_option("--confusion", options->confusion, "CSV file to write: label, predicted class, count");
+  app->add_flag("--per-class", options->per_class, "Accuracy of each class, and the pairs confused most");
+  CLI::Option* from = app->add_option("--from", options->from, "Count again from a predictions file, without network and images");
+  app->add_option("--merge", options->merge, "Join the predictions files of all shards")->excludes(from);
   app->add_flag("--skip-errors", options->evaluate.skip_errors,
                 "Leave images that cannot be read out of the count instead of counting them as wrong");
   app->add_flag("-q,--quiet", options->quiet, "No progress and no notes");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <regnet/eval/dataset.hpp>
+#include <regnet/eval/metrics.hpp>
 #include <regnet/image/decode.hpp>
 #include <regnet/image/recipe.hpp>
 #include <regnet/plan/session.hpp>
@@ -19,18 +20,7 @@ struct EvaluateOptions {
   Exif exif = Exif::ignore;
 };
 
-struct Answer {
-  std::vector<int> top;       // up to five classes, best first; empty when the image could not be read
-  std::vector<float> logits;  // of these classes
-  std::string error;          // why the image could not be read
-};
-
-struct Report {
-  int n = 0;  // images counted: all listed, or with skip_errors all that could be read
-  int top1_correct = 0;
-  int top5_correct = 0;
-  int errors = 0;               // images that could not be read
-  int skipped = 0;              // of those, left out of n
+struct Report : Counts {
   double seconds = 0;           // of wall time
   double decode_seconds = 0;    // summed over workers: reading, decoding and preprocessing
   double forward_seconds = 0;   // summed over workers: the network
