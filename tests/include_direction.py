@@ -43,7 +43,7 @@ def faults(root: pathlib.Path) -> list[str]:
                     found.append(f"{where}, but {here or 'the facade'} may only include {sorted(allowed)}")
             elif "dnnl" in name and not path.as_posix().startswith(f"{root.as_posix()}/src/plan/"):
                 found.append(f"{where}: oneDNN is named only in src/plan")
-            elif public and re.match(r"Eigen|nlohmann|CLI|jpeglib|png\.h|libdeflate", name):
+            elif public and re.match(r"Eigen|nlohmann|CLI|jpeglib|png\.h|libdeflate|archive\.h", name):
                 found.append(f"{where}: a public header shows no other library")
     return found
 

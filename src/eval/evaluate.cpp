@@ -73,7 +73,9 @@ class Evaluation {
     for (std::size_t i = 0; i < count; ++i) {
       const std::span<float> dst = input.subspan(i * image_size, image_size);
       try {
-        preprocess_file(x_samples[first + i].path, x_recipe, x_options.exif, dst);
+        const Sample& sample = x_samples[first + i];
+        if (sample.bytes) preprocess_bytes(*sample.bytes, sample.path.string(), x_recipe, x_options.exif, dst);
+        else preprocess_file(sample.path, x_recipe, x_options.exif, dst);
       } catch (const Error& error) {
         x_report.answers[first + i].error = error.what();
         std::fill(dst.begin(), dst.end(), 0.0f);

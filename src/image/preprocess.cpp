@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <regnet/base/error.hpp>
+#include <regnet/base/mapped_file.hpp>
 #include <regnet/image/resize.hpp>
 
 namespace regnet {
@@ -88,13 +89,17 @@ void preprocess(const Image& image, const Recipe& recipe, std::span<float> dst) 
             [&](std::uint8_t level, std::size_t colour) { return table[colour][level]; });
 }
 
-void preprocess_file(const std::filesystem::path& path, const Recipe& recipe, Exif exif, std::span<float> dst) {
-  const Image image = load_image(path, exif);
+void preprocess_bytes(std::span<const std::byte> bytes, const std::string& name, const Recipe& recipe, Exif exif, std::span<float> dst) {
   try {
-    preprocess(image, recipe, dst);
+    preprocess(decode_image(bytes, exif), recipe, dst);
   } catch (const Error& error) {
-    fail(error.code(), path.string(), ": ", error.what());
+    fail(error.code(), name, ": ", error.what());
   }
+}
+
+void preprocess_file(const std::filesystem::path& path, const Recipe& recipe, Exif exif, std::span<float> dst) {
+  const MappedFile file(path);  // names the path itself
+  preprocess_bytes(file.bytes(), path.string(), recipe, exif, dst);
 }
 
 }  // namespace regnet

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <set>
 #include <sstream>
 
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command/run.hpp"
+#include "eval/tar_writer.hpp"
 #include "golden/golden.hpp"
 
 namespace {
@@ -401,6 +403,48 @@ TEST(Eval, ShardsMergeToTheWholeAndPredictionsAreCountedAgain) {
   expect_refused("eval --merge " + path("1") + " " + path("1"), "comes twice");
   for (const char* shard : {"0/3", "4/3", "1", "1/0", "1/3x", "a/b"}) expect_refused(std::string("eval --shard ") + shard, "--shard: expected I/N");
   expect_refused("eval --predictions /no/such/folder/p.csv", "/no/such/folder/p.csv: cannot be written");
+}
+
+// What a run says of each image depends neither on how the images are packed nor on who works on them how.
+TEST(Eval, FolderTarAndShardsGiveTheSamePredictionsWhateverThreadsAndBatch) {
+  const TemporaryFolder folder;
+  const std::filesystem::path images = std::filesystem::path(tests) / "../demo/images";
+  TarMembers tree;
+  std::array<TarMembers, 3> shards;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(images)) {
+    if (!entry.is_regular_file()) continue;
+    const std::string name = entry.path().lexically_relative(images).generic_string(), content = read(entry.path()),
+                      label = name.substr(0, name.find('/'));
+    tree.emplace_back(name, content);
+    TarMembers& shard = shards[tree.size() % 3];
+    const std::string key = label + "_" + entry.path().stem().string();
+    shard.emplace_back(key + ".png", content);
+    shard.emplace_back(key + ".cls", label);
+  }
+  write_tar((folder.path() / "images.tar").string(), tree);
+  write_tar((folder.path() / "images.tar.zst").string(), tree, "zstd");
+  std::filesystem::create_directory(folder.path() / "shards");
+  for (std::size_t i = 0; i < 3; ++i) write_tar((folder.path() / ("shards/" + std::to_string(i) + ".tar")).string(), shards[i]);
+  const auto predictions = [&](const std::string& data, const std::string& options) {
+    const std::filesystem::path out = folder.path() / "out.csv";
+    EXPECT_EQ(run_regnet("eval -q --data '" + data + "' --predictions '" + out.string() + "' " + options).exit_code, 0) << data;
+    return read(out);
+  };
+  const std::string expected = predictions(images.string(), "--threads 1 --batch 1");
+  for (const char* options : {"--threads 1 --batch 7", "--threads 2 --batch 64", "--threads 2 --batch 1"}) {
+    EXPECT_EQ(predictions(images.string(), options), expected) << options;
+    EXPECT_EQ(predictions((folder.path() / "images.tar").string(), options), expected) << options;
+    EXPECT_EQ(predictions((folder.path() / "images.tar.zst").string(), options), expected) << options;
+  }
+  // Shards list the images in another order and by other names.
+  const auto answers = [](const std::string& csv) {
+    std::multiset<std::string> rows;
+    std::istringstream lines(csv);
+    for (std::string line; std::getline(lines, line);) rows.insert(line.substr(line.find(',', line.find(',', line.find(',') + 1) + 1)));
+    return rows;
+  };
+  for (const char* options : {"--threads 1 --batch 64", "--threads 2 --batch 7"})
+    EXPECT_EQ(answers(predictions((folder.path() / "shards").string(), options)), answers(expected)) << options;
 }
 
 TEST(Compare, TwoRunsOverTheDemo) {

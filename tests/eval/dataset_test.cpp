@@ -51,13 +51,13 @@ TEST(Dataset, AnUnknownWordNetIdIsRefused) {
 TEST(Dataset, NumberedFoldersAreNumbersNotStrings) {
   const TemporaryFolder folder;
   for (const char* name : {"0", "2", "10"}) folder.write(std::string(name) + "/a.png");
-  EXPECT_EQ(labels_of(open_dataset(folder.path(), {{}, 11, {}})), (Labels{0, 2, 10}));
+  EXPECT_EQ(labels_of(open_dataset(folder.path(), {{}, 11, {}})), (Labels{0, 10, 2}));
 }
 
 TEST(Dataset, FoldersNamedAsTheClassesAreMatchedByName) {
   const TemporaryFolder folder;
   for (const char* name : {"boat", "car"}) folder.write(std::string(name) + "/a.png");
-  EXPECT_EQ(labels_of(open_dataset(folder.path(), {{}, 3, {"car", "plane", "boat"}})), (Labels{0, 2}));
+  EXPECT_EQ(labels_of(open_dataset(folder.path(), {{}, 3, {"car", "plane", "boat"}})), (Labels{2, 0}));
   EXPECT_EQ(labels_of(open_dataset(folder.path(), {{}, 2, {}})), (Labels{0, 1}));
   EXPECT_REGNET_ERROR(open_dataset(folder.path(), {{}, 3, {}}), Code::invalid_argument, "found 2 such as 'boat'");
 }
@@ -131,7 +131,7 @@ TEST(Dataset, NoImagesIsAnError) {
   std::filesystem::create_directories(folder.path() / "0");
   EXPECT_REGNET_ERROR(open_dataset(folder.path(), {{}, 10, {}}), Code::invalid_argument, "expected images, found none");
   EXPECT_REGNET_ERROR(open_dataset(folder.path() / "missing", {{}, 10, {}}), Code::not_found, "expected a folder of images");
-  EXPECT_REGNET_ERROR(open_dataset(folder.write("file.tar"), {{}, 10, {}}), Code::unsupported, "found a file");
+  EXPECT_REGNET_ERROR(open_dataset(folder.write("file.bin"), {{}, 10, {}}), Code::unsupported, "found a file");
 }
 
 }  // namespace

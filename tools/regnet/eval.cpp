@@ -22,7 +22,7 @@ using Json = nlohmann::ordered_json;
 
 struct EvalOptions {
   ModelChoice model;
-  std::string data, labels, shard, from, predictions, confusion, output = "text";
+  std::string data, labels, order = "auto", shard, from, predictions, confusion, output = "text";
   std::vector<std::string> merge;
   int limit = 0;
   bool quiet = false, per_class = false;
@@ -94,6 +94,14 @@ std::vector<regnet::Sample> samples_of(const std::vector<regnet::Sample>& all, c
   return samples;
 }
 
+// So many images, spread evenly over the list, and so over the classes.
+std::vector<regnet::Sample> spread(const std::vector<regnet::Sample>& all, std::size_t count) {
+  if (count >= all.size()) return all;
+  std::vector<regnet::Sample> samples;
+  for (std::size_t i = 0; i < count; ++i) samples.push_back(all[i * all.size() / count]);
+  return samples;
+}
+
 Outcome run_network(EvalOptions& options) {
   const Shard shard = parse_shard(options.shard);
   const regnet::ThreadCount threads =
@@ -104,9 +112,11 @@ Outcome run_network(EvalOptions& options) {
     regnet::fail(regnet::Code::invalid_argument, "eval: --weights without --data: name the folder of images");
   const regnet::Model model = options.model.load(options.quiet, {.batch = options.evaluate.batch, .threads = 1});
   const std::string data = options.data.empty() ? demo_images().string() : options.data;
-  regnet::Dataset dataset = regnet::open_dataset(data, {options.labels, model.plan.classes(), model.class_names});
-  if (options.limit > 0 && dataset.samples.size() > static_cast<std::size_t>(options.limit))
-    dataset.samples.resize(static_cast<std::size_t>(options.limit));
+  regnet::Dataset dataset = regnet::open_dataset(data, {options.labels, model.plan.classes(), model.class_names,
+                                                        options.order == "ilsvrc"    ? regnet::LabelOrder::ilsvrc
+                                                        : options.order == "classes" ? regnet::LabelOrder::classes
+                                                                                     : regnet::LabelOrder::automatic});
+  if (options.limit > 0) dataset.samples = spread(dataset.samples, static_cast<std::size_t>(options.limit));
   Outcome outcome;
   outcome.predictions.total = static_cast<int>(dataset.samples.size());
   dataset.samples = samples_of(dataset.samples, shard);
@@ -122,7 +132,7 @@ Outcome run_network(EvalOptions& options) {
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
     const regnet::Sample& sample = dataset.samples[i];
     const int index = static_cast<int>(i) * shard.of + shard.number - 1;
-    outcome.predictions.images.push_back({index, sample.path.lexically_relative(data).generic_string(), sample.label, report.answers[i]});
+    outcome.predictions.images.push_back({index, sample.name, sample.label, report.answers[i]});
   }
   outcome.class_names = model.class_names;
   outcome.preset = recipe_json(model.recipe, model.recipe_source);
@@ -249,14 +259,22 @@ Command add_eval(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("eval", "Top-1 and top-5 accuracy over exactly the images listed");
   auto options = std::make_shared<EvalOptions>();
   options->model.add_options(*app);
-  app->add_option("--data", options->data,
-                  "Folder of class folders (WordNet ids, numbers, or names), or of images with --labels; without it the demo's 1,000 images");
-  app->add_option("--labels", options->labels, "Labels of a flat folder: lines 'name label', the label a number or a WordNet id");
+  app->add_option(
+      "--data", options->data,
+      "Folder or tar (also gz, zst) of class folders (WordNet ids, numbers, or names), of images with --labels, or of WebDataset shards; without "
+      "it the demo's 1,000 images");
+  app->add_option(
+      "--labels", options->labels,
+      "Labels of images without class folders: 'name label' or 'name,label' (a number or a WordNet id), Kaggle's CSV, or a list in the order of the "
+      "images, such as ILSVRC's ground truth");
+  app->add_option("--labels-order", options->order, "What bare numbers are: classes (indices from 0), ilsvrc (ids of the development kit)")
+      ->check(CLI::IsMember({"auto", "classes", "ilsvrc"}))
+      ->capture_default_str();
   app->add_option("--batch", options->evaluate.batch, "Images per run of one thread")->check(CLI::Range(1, 4096))->capture_default_str();
   app->add_option("--threads", options->evaluate.threads,
                   "Threads, each decoding and classifying batches; by default as many as this process may use")
       ->check(CLI::Range(1, 4096));
-  app->add_option("--limit", options->limit, "Use only the first images of the list")->check(CLI::Range(1, 1'000'000));
+  app->add_option("--limit", options->limit, "Use only so many images, spread evenly over the list")->check(CLI::Range(1, 1'000'000));
   app->add_option("--shard", options->shard, "I/N: only every N-th image from the I-th on, to be merged with the other shards");
   app->add_option("--predictions", options->predictions, "CSV file to write: image, label, five classes with their logits");
   app->add_option("--confusion", options->confusion, "CSV file to write: label, predicted class, count");

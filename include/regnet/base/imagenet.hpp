@@ -9,6 +9,7 @@ namespace regnet {
 struct ImagenetClass {
   std::string_view wnid;  // WordNet id, such as "n01440764"
   std::string_view name;  // "tench, Tinca_tinca"; not unique: two classes are a crane
+  int devkit_id = 0;      // ILSVRC2012_ID, 1 to 1000: what the development kit's ground truth holds, in an order of its own
 };
 
 // By class index, which is also the order of the WordNet ids.

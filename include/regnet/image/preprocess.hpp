@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <span>
+#include <string>
 
 #include <regnet/image/decode.hpp>
 #include <regnet/image/image.hpp>
@@ -14,6 +15,9 @@ namespace regnet {
 // Throws invalid_argument when dst has another size, the recipe breaks validate or the image has no pixels; unsupported when the image is so
 // elongated that its resized long side would pass 2^30 pixels. Called from many threads at once.
 void preprocess(const Image& image, const Recipe& recipe, std::span<float> dst);
+
+// The same for the bytes of an image file that is called `name` in messages. Throws as decode_image does too, always with the name in front.
+void preprocess_bytes(std::span<const std::byte> bytes, const std::string& name, const Recipe& recipe, Exif exif, std::span<float> dst);
 
 // The same for a file. Throws as load_image does too, always with the path in front.
 void preprocess_file(const std::filesystem::path& path, const Recipe& recipe, Exif exif, std::span<float> dst);
