@@ -33,6 +33,7 @@ class Evaluation {
     for (int i = 0; i < workers; ++i) threads.emplace_back([this] { work_guarded(); });
     threads.clear();
     if (x_failure) std::rethrow_exception(x_failure);
+    x_report.partial = x_done < static_cast<int>(x_samples.size());
     x_report.seconds = seconds_since(start);
     return std::move(x_report);
   }
@@ -55,6 +56,7 @@ class Evaluation {
     const auto batch = static_cast<std::size_t>(x_options.batch), classes = static_cast<std::size_t>(x_plan.classes());
     std::vector<float> input(batch * static_cast<std::size_t>(x_plan.input_dims().count())), logits(batch * classes);
     while (true) {
+      if (x_options.stop && *x_options.stop) return;
       const std::size_t first = x_next.fetch_add(batch);
       if (first >= x_samples.size()) return;
       const std::size_t count = std::min(batch, x_samples.size() - first);
@@ -99,6 +101,7 @@ class Evaluation {
     x_report.decode_seconds += decode_seconds;
     x_report.forward_seconds += forward_seconds;
     for (std::size_t i = first; i < first + count; ++i) x_report.add(x_report.answers[i], x_samples[i].label, x_options.skip_errors);
+    if (x_options.on_answers) x_options.on_answers(first, std::span(x_report.answers).subspan(first, count));
     x_done += static_cast<int>(count);
     if (x_progress) x_progress(x_done, static_cast<int>(x_samples.size()), x_report.top1_correct);
   }

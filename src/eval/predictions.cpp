@@ -119,10 +119,19 @@ Counts count(const std::vector<ImageResult>& images, bool skip_errors) {
   return counts;
 }
 
-void write_predictions(const Predictions& predictions, std::ostream& out) {
+std::string predictions_header() {
   std::string line;
   for (const std::string& name : column_names()) line += (line.empty() ? "" : ",") + name;
-  out << line << '\n';
+  return line + '\n';
+}
+
+void write_predictions(const Predictions& predictions, std::ostream& out) {
+  out << predictions_header();
+  write_rows(predictions, out);
+}
+
+void write_rows(const Predictions& predictions, std::ostream& out) {
+  std::string line;
   for (const ImageResult& result : predictions.images) {
     line = text(result.index + 1, ',', predictions.total, ',', quoted(result.image), ',', result.label, ',', quoted(result.answer.error));
     for (std::size_t rank = 0; rank < ranks; ++rank) {
@@ -135,16 +144,20 @@ void write_predictions(const Predictions& predictions, std::ostream& out) {
 
 Predictions read_predictions(const std::filesystem::path& path) {
   const MappedFile file(path);
-  CsvReader reader({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
+  return parse_predictions({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, path.string());
+}
+
+Predictions parse_predictions(std::string_view text, const std::string& where) {
+  CsvReader reader(text);
   std::vector<std::string> fields;
-  const auto refuse = [&](const auto&... parts) { fail(Code::bad_format, path.string(), ":", std::max(reader.line(), 1), ": ", parts...); };
+  const auto refuse = [&](const auto&... parts) { fail(Code::bad_format, where, ":", std::max(reader.line(), 1), ": ", parts...); };
   if (reader.at_end() || !reader.read(fields) || fields != column_names()) refuse("expected the line of names that regnet eval --predictions writes");
   Predictions predictions;
   while (!reader.at_end()) {
     ImageResult result;
     int total = 0;
     const char* fault = reader.read(fields) ? parse_row(fields, result, total) : "a quotation mark without its partner";
-    if (fault) refuse(fault, fields.size() > 2 ? text(", for image ", in_quotes(fields[2])) : "; is the file truncated?");
+    if (fault) refuse(fault, fields.size() > 2 ? regnet::text(", for image ", in_quotes(fields[2])) : "; is the file truncated?");
     if (!predictions.images.empty() && total != predictions.total)
       refuse("of ", total, " images, of which the lines before have ", predictions.total);
     predictions.total = total;

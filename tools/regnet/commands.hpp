@@ -5,7 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
-enum Exit { exit_done = 0, exit_failed_check = 1, exit_bad_input = 2, exit_some_failed = 3 };
+enum Exit { exit_done = 0, exit_failed_check = 1, exit_bad_input = 2, exit_some_failed = 3, exit_interrupted = 130 };
 
 inline constexpr const char* weights_key_help =
     "Which weights of a PyTorch file: model, ema (averaged), auto (what its framework would take) or an entry's name such as model_state";

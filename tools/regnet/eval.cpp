@@ -1,8 +1,12 @@
+#include <algorithm>
+#include <atomic>
 #include <charconv>
+#include <csignal>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <optional>
+#include <set>
 #include <sstream>
 
 #include <regnet/base/threads.hpp>
@@ -12,9 +16,11 @@
 #include <regnet/version.hpp>
 
 #include "commands.hpp"
+#include "journal.hpp"
 #include "json.hpp"
 #include "model_choice.hpp"
 #include "progress.hpp"
+#include "sha256.hpp"
 
 namespace {
 
@@ -22,7 +28,7 @@ using Json = nlohmann::ordered_json;
 
 struct EvalOptions {
   ModelChoice model;
-  std::string data, labels, order = "auto", shard, from, predictions, confusion, output = "text";
+  std::string data, labels, order = "auto", shard, journal, from, predictions, confusion, output = "text";
   std::vector<std::string> merge;
   int limit = 0;
   bool quiet = false, per_class = false;
@@ -35,6 +41,7 @@ struct Outcome {
   std::vector<std::string> class_names;
   Json speed = Json::object(), preset = nullptr, provenance = Json::object();
   std::string speed_line;
+  bool partial = false;  // interrupted
 };
 
 std::string percent(double share) {
@@ -88,10 +95,10 @@ Shard parse_shard(const std::string& text) {
 }
 
 // Every N-th image, so that each shard has a like share of every class.
-std::vector<regnet::Sample> samples_of(const std::vector<regnet::Sample>& all, const Shard& shard) {
-  std::vector<regnet::Sample> samples;
-  for (std::size_t i = static_cast<std::size_t>(shard.number) - 1; i < all.size(); i += static_cast<std::size_t>(shard.of)) samples.push_back(all[i]);
-  return samples;
+std::vector<int> indices_of(int total, const Shard& shard) {
+  std::vector<int> indices;
+  for (int i = shard.number - 1; i < total; i += shard.of) indices.push_back(i);
+  return indices;
 }
 
 // So many images, spread evenly over the list, and so over the classes.
@@ -100,6 +107,35 @@ std::vector<regnet::Sample> spread(const std::vector<regnet::Sample>& all, std::
   std::vector<regnet::Sample> samples;
   for (std::size_t i = 0; i < count; ++i) samples.push_back(all[i * all.size() / count]);
   return samples;
+}
+
+// Set by Ctrl-C: the batches that are under way are finished, and what is there is reported as partial. A second Ctrl-C kills.
+std::atomic<bool> interrupted{false};
+
+class CatchInterrupt {
+ public:
+  CatchInterrupt() {
+    struct sigaction action {};
+    action.sa_handler = [](int) { interrupted = true; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    ::sigaction(SIGINT, &action, &x_before);
+  }
+  ~CatchInterrupt() { ::sigaction(SIGINT, &x_before, nullptr); }
+  CatchInterrupt(const CatchInterrupt&) = delete;
+  CatchInterrupt& operator=(const CatchInterrupt&) = delete;
+
+ private:
+  struct sigaction x_before {};
+};
+
+// What must be equal for two runs to be one: everything that an answer depends on, and the list of images. Threads and batch are not part of it.
+Json journal_identity(const Outcome& outcome, const regnet::Dataset& dataset) {
+  std::string list;
+  for (const regnet::Sample& sample : dataset.samples) list += sample.name + '\n' + std::to_string(sample.label) + '\n';
+  Json run{{"images", dataset.samples.size()}, {"images_sha256", sha256(std::as_bytes(std::span(list)))}, {"preset", outcome.preset}};
+  for (const char* key : {"weights_sha256", "weights_key", "shard", "dtype", "backend", "engine", "decoders", "exif", "version"})
+    run[key] = outcome.provenance[key];
+  return run;
 }
 
 Outcome run_network(EvalOptions& options) {
@@ -119,33 +155,60 @@ Outcome run_network(EvalOptions& options) {
   if (options.limit > 0) dataset.samples = spread(dataset.samples, static_cast<std::size_t>(options.limit));
   Outcome outcome;
   outcome.predictions.total = static_cast<int>(dataset.samples.size());
-  dataset.samples = samples_of(dataset.samples, shard);
-  if (dataset.samples.empty())
+  std::vector<int> indices = indices_of(outcome.predictions.total, shard);
+  if (indices.empty())
     regnet::fail(regnet::Code::invalid_argument, data, ": of ", outcome.predictions.total, " images none is in shard ", options.shard);
-  if (!options.quiet)
-    std::cerr << "data: " << dataset.samples.size() << " images in " << data << " (" << dataset.labelling << ", " << dataset.ignored
-              << " other files ignored), " << threads.count << " threads (" << threads.source << ")\n";
-  ProgressLine progress("eval", options.quiet);
-  const regnet::Report report = regnet::evaluate(model.plan, model.recipe, dataset, options.evaluate, [&](int done, int total, int correct) {
-    progress.update(done, total, "top-1 so far " + percent(share(correct, done)));
-  });
-  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
-    const regnet::Sample& sample = dataset.samples[i];
-    const int index = static_cast<int>(i) * shard.of + shard.number - 1;
-    outcome.predictions.images.push_back({index, sample.name, sample.label, report.answers[i]});
-  }
-  outcome.class_names = model.class_names;
-  outcome.preset = recipe_json(model.recipe, model.recipe_source);
   outcome.provenance = provenance(options, model, data, dataset, threads);
+  outcome.preset = recipe_json(model.recipe, model.recipe_source);
+  std::optional<Journal> journal;
+  if (!options.journal.empty()) {
+    journal.emplace(options.journal, journal_identity(outcome, dataset), outcome.predictions.total);
+    outcome.predictions.images = journal->known();
+    std::set<int> known;
+    for (const regnet::ImageResult& image : journal->known()) known.insert(image.index);
+    std::erase_if(indices, [&](int index) { return known.contains(index); });
+    if (!options.quiet && !known.empty()) std::cerr << "journal: " << known.size() << " images are done already\n";
+  }
+  regnet::Dataset todo = dataset;
+  todo.samples.clear();
+  for (const int index : indices) todo.samples.push_back(dataset.samples[static_cast<std::size_t>(index)]);
+  if (!options.quiet)
+    std::cerr << "data: " << todo.samples.size() << " images in " << data << " (" << dataset.labelling << ", " << dataset.ignored
+              << " other files ignored), " << threads.count << " threads (" << threads.source << ")\n";
+  const auto result_of = [&](std::size_t i, const regnet::Answer& answer) {
+    return regnet::ImageResult{indices[i], todo.samples[i].name, todo.samples[i].label, answer};
+  };
+  options.evaluate.stop = &interrupted;
+  if (journal)
+    options.evaluate.on_answers = [&](std::size_t first, std::span<const regnet::Answer> answers) {
+      std::vector<regnet::ImageResult> results;
+      for (std::size_t i = 0; i < answers.size(); ++i) results.push_back(result_of(first + i, answers[i]));
+      journal->add(results);
+    };
+  regnet::Report report;
+  if (!todo.samples.empty()) {
+    const CatchInterrupt caught;
+    ProgressLine progress("eval", options.quiet);
+    report = regnet::evaluate(model.plan, model.recipe, todo, options.evaluate, [&](int done, int total, int correct) {
+      progress.update(done, total, "top-1 so far " + percent(share(correct, done)));
+    });
+  }
+  for (std::size_t i = 0; i < report.answers.size(); ++i)
+    if (const regnet::Answer& answer = report.answers[i]; !answer.top.empty() || !answer.error.empty())
+      outcome.predictions.images.push_back(result_of(i, answer));
+  std::sort(outcome.predictions.images.begin(), outcome.predictions.images.end(),
+            [](const regnet::ImageResult& a, const regnet::ImageResult& b) { return a.index < b.index; });
+  outcome.partial = report.partial;
+  outcome.class_names = model.class_names;
   outcome.speed = {{"seconds", report.seconds},
                    {"images_per_s", report.seconds > 0 ? report.n / report.seconds : 0},
                    {"decode_seconds", report.decode_seconds},
                    {"forward_seconds", report.forward_seconds}};
   const double busy = report.decode_seconds + report.forward_seconds;
   std::ostringstream speed;
-  speed << std::fixed << std::setprecision(0) << "speed  " << report.n / report.seconds << " images/s  (" << std::setprecision(2) << report.seconds
-        << " s; decoding " << percent(busy > 0 ? report.decode_seconds / busy : 0) << " of the work, network "
-        << percent(busy > 0 ? report.forward_seconds / busy : 0) << ")\n";
+  speed << std::fixed << std::setprecision(0) << "speed  " << (report.seconds > 0 ? report.n / report.seconds : 0) << " images/s  ("
+        << std::setprecision(2) << report.seconds << " s; decoding " << percent(busy > 0 ? report.decode_seconds / busy : 0)
+        << " of the work, network " << percent(busy > 0 ? report.forward_seconds / busy : 0) << ")\n";
   outcome.speed_line = speed.str();
   return outcome;
 }
@@ -175,7 +238,9 @@ Json report_json(const EvalOptions& options, const Outcome& outcome, const regne
             {"top5", share(counts.top5_correct, counts.n)},
             {"top1_ci95", {low, high}},
             {"errors", counts.errors},
-            {"skipped", counts.skipped}};
+            {"skipped", counts.skipped},
+            {"partial", outcome.partial},
+            {"listed", outcome.predictions.total}};
   json.update(outcome.speed);
   json["preset"] = outcome.preset;
   json["failed_images"] = Json::array();
@@ -204,6 +269,7 @@ std::string class_text(int index, const Outcome& outcome) {
 
 void print_text(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts) {
   const auto [low, high] = regnet::wilson_interval(counts.top1_correct, counts.n);
+  if (outcome.partial) std::cout << "partial: interrupted after " << outcome.predictions.images.size() << " images\n";
   std::cout << "top-1  " << percent(share(counts.top1_correct, counts.n)) << "  (" << counts.top1_correct << " of " << counts.n << "; 95% interval "
             << percent(low) << " to " << percent(high) << ")\n"
             << "top-5  " << percent(share(counts.top5_correct, counts.n)) << "  (" << counts.top5_correct << " of " << counts.n << ")\n"
@@ -247,9 +313,10 @@ int run(EvalOptions& options) {
     for (const regnet::Confusion& entry : regnet::confusion(outcome.predictions.images))
       out << entry.label << ',' << entry.predicted << ',' << entry.count << '\n';
   });
-  if (counts.n == 0) regnet::fail(regnet::Code::invalid_argument, "eval: none of the ", counts.errors, " images could be read");
+  if (counts.n == 0 && !outcome.partial) regnet::fail(regnet::Code::invalid_argument, "eval: none of the ", counts.errors, " images could be read");
   if (options.output == "json") print(report_json(options, outcome, counts));
   else print_text(options, outcome, counts);
+  if (outcome.partial) return exit_interrupted;
   return counts.errors > 0 && !options.evaluate.skip_errors ? exit_some_failed : exit_done;
 }
 
@@ -276,6 +343,7 @@ Command add_eval(CLI::App& regnet) {
       ->check(CLI::Range(1, 4096));
   app->add_option("--limit", options->limit, "Use only so many images, spread evenly over the list")->check(CLI::Range(1, 1'000'000));
   app->add_option("--shard", options->shard, "I/N: only every N-th image from the I-th on, to be merged with the other shards");
+  app->add_option("--journal", options->journal, "File that grows with the run: a run that was killed goes on where it was, to the same numbers");
   app->add_option("--predictions", options->predictions, "CSV file to write: image, label, five classes with their logits");
   app->add_option("--confusion", options->confusion, "CSV file to write: label, predicted class, count");
   app->add_flag("--per-class", options->per_class, "Accuracy of each class, and the pairs confused most");

@@ -1,7 +1,9 @@
 // evaluate: a plan, a recipe and a data set in, exact counts of right answers out.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,13 +20,17 @@ struct EvaluateOptions {
   int threads = 0;           // workers; 0: default_threads()
   bool skip_errors = false;  // leave images that cannot be read out of the count, instead of counting them as wrong
   Exif exif = Exif::ignore;
+  const std::atomic<bool>* stop = nullptr;  // once true, no new batch is begun: the report is partial
+  // Called with the place of the first image of a batch and the batch's answers when they are there, one thread at a time. What it throws ends the run.
+  std::function<void(std::size_t first, std::span<const Answer> answers)> on_answers = {};
 };
 
 struct Report : Counts {
   double seconds = 0;           // of wall time
   double decode_seconds = 0;    // summed over workers: reading, decoding and preprocessing
   double forward_seconds = 0;   // summed over workers: the network
-  std::vector<Answer> answers;  // one per sample of the data set, in its order
+  bool partial = false;         // it was stopped; counts are over the images that were done
+  std::vector<Answer> answers;  // one per sample of the data set, in its order; one that was not done has neither classes nor an error
 };
 
 // Called from worker threads, one at a time: images done, of how many, right answers so far.

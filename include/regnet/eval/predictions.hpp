@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <iosfwd>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <regnet/eval/evaluate.hpp>
@@ -29,8 +30,15 @@ Counts count(const std::vector<ImageResult>& images, bool skip_errors);
 // best first. Fields with commas, quotes or line ends are quoted as in RFC 4180; logits have the digits that give the same float again.
 void write_predictions(const Predictions& predictions, std::ostream& out);
 
+// Its two parts: the line of names, and the other lines.
+std::string predictions_header();
+void write_rows(const Predictions& predictions, std::ostream& out);
+
 // Throws not_found or io, and bad_format with path and line for what write_predictions would not have written.
 Predictions read_predictions(const std::filesystem::path& path);
+
+// The same for the text of such a file; messages begin with `where`.
+Predictions parse_predictions(std::string_view text, const std::string& where);
 
 // The whole of several shards, in the order of the data set. Throws mismatch, naming images or shards, when some are missing, doubled, or of different data sets.
 Predictions merge(const std::vector<Predictions>& shards);
