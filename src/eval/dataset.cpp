@@ -174,20 +174,14 @@ std::string label_folders(Listing& listing, const fs::path& path, const DatasetO
        " folders of any names, found ", names.size(), " such as '", names.front(), "'");
 }
 
-// The number i of a name like ILSVRC2012_val_0000000i, or -1.
-int number_in(const std::string& key) {
-  const std::size_t underscore = key.rfind('_');
-  return underscore != std::string::npos && key.size() - underscore == 9 ? number_label(std::string_view(key).substr(underscore + 1)) : -1;
-}
-
 void label_by_order(Listing& listing, const std::vector<int>& labels, const fs::path& path, const fs::path& file) {
   const bool numbered =
-      std::all_of(listing.images.begin(), listing.images.end(), [](const Sample& image) { return number_in(image_key(image.name)) > 0; });
+      std::all_of(listing.images.begin(), listing.images.end(), [](const Sample& image) { return image_number(image_key(image.name)) > 0; });
   if (!numbered && labels.size() != listing.images.size())
     fail(Code::mismatch, file.string(), ": ", labels.size(), " labels for ", listing.images.size(), " images in ", path.string());
   for (std::size_t i = 0; i < listing.images.size(); ++i) {
     Sample& image = listing.images[i];
-    const std::size_t at = numbered ? static_cast<std::size_t>(number_in(image_key(image.name))) - 1 : i;
+    const std::size_t at = numbered ? static_cast<std::size_t>(image_number(image_key(image.name))) - 1 : i;
     if (at >= labels.size()) fail(Code::mismatch, image.path.string(), ": there are only ", labels.size(), " labels in ", file.string());
     image.label = labels[at];
   }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -89,11 +90,22 @@ class Evaluation {
     Answer& answer = x_report.answers[sample];
     if (!answer.error.empty()) return;
     try {
-      answer.top = top_k(logits, 5);
+      answer.top = best_classes(logits);
     } catch (const Error& error) {
       fail(error.code(), x_samples[sample].path.string(), ": ", error.what());
     }
     for (const int index : answer.top) answer.logits.push_back(logits[static_cast<std::size_t>(index)]);
+  }
+
+  // Among some classes only, the logits of these are ranked; of equal ones still the lower class comes first.
+  std::vector<int> best_classes(std::span<const float> logits) const {
+    const std::vector<int>& only = x_options.only_classes;
+    if (only.empty()) return top_k(logits, 5);
+    std::vector<float> chosen;
+    for (const int index : only) chosen.push_back(logits[static_cast<std::size_t>(index)]);
+    std::vector<int> best = top_k(chosen, 5);
+    for (int& place : best) place = only[static_cast<std::size_t>(place)];
+    return best;
   }
 
   void tally(std::size_t first, std::size_t count, double decode_seconds, double forward_seconds) {
@@ -123,6 +135,9 @@ class Evaluation {
 Report evaluate(const Plan& plan, const Recipe& recipe, const Dataset& dataset, const EvaluateOptions& options, const Progress& progress) {
   if (options.batch < 1 || options.threads < 0)
     fail(Code::invalid_argument, "evaluate: expected a positive batch and thread count, found ", options.batch, " and ", options.threads);
+  if (!std::is_sorted(options.only_classes.begin(), options.only_classes.end(), std::less_equal<>{}) ||
+      (!options.only_classes.empty() && (options.only_classes.front() < 0 || options.only_classes.back() >= plan.classes())))
+    fail(Code::invalid_argument, "evaluate: expected classes from 0 to ", plan.classes() - 1, " in rising order to choose among");
   if (dataset.samples.empty()) fail(Code::invalid_argument, "evaluate: expected images, found none");
   const Dims dims = plan.input_dims();
   if (dims != Dims{3, recipe.crop, recipe.crop})

@@ -100,6 +100,11 @@ std::string image_key(const std::string& name) {
   return (is_image_name(name) ? path.stem() : path.filename()).string();
 }
 
+int image_number(const std::string& key) {
+  const std::size_t underscore = key.rfind('_');
+  return underscore != std::string::npos && key.size() - underscore == 9 ? number_label(std::string_view(key).substr(underscore + 1)) : -1;
+}
+
 bool is_wnid(std::string_view name) {
   return name.size() == 9 && name[0] == 'n' && name.find_first_not_of("0123456789", 1) == std::string_view::npos;
 }

@@ -25,6 +25,9 @@ Labels parse_labels(std::string_view text, const std::string& where, LabelOrder 
 // An image's name without folders and without the extension of an image, since lists often lack that or spell it otherwise.
 std::string image_key(const std::string& name);
 
+// The number i of a key like ILSVRC2012_val_0000000i, or -1.
+int image_number(const std::string& key);
+
 // Told by the extension. Includes formats that decode_image refuses: such a file is a broken image of the data set, not a file to overlook.
 bool is_image_name(const std::string& name);
 

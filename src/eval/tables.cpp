@@ -4,7 +4,48 @@
 #include <map>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
+#include <regnet/base/error.hpp>
+#include <regnet/base/foreign_text.hpp>
+#include <regnet/base/mapped_file.hpp>
+
+#include "eval/labels.hpp"
+
 namespace regnet {
+
+RealLabels read_real_labels(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  const auto* begin = reinterpret_cast<const char*>(file.bytes().data());
+  const nlohmann::json json = nlohmann::json::parse(begin, begin + file.bytes().size(), nullptr, false);
+  const auto refuse = [&](const auto&... parts) { fail(Code::bad_format, path.string(), ": expected a list of lists of class indices", parts...); };
+  if (!json.is_array()) refuse(", as in real.json");
+  RealLabels labels;
+  for (const nlohmann::json& row : json) {
+    std::vector<int>& classes = labels.emplace_back();
+    if (!row.is_array()) refuse(", found something else as image ", labels.size());
+    for (const nlohmann::json& item : row) {
+      if (!item.is_number_unsigned() || item.get<std::uint64_t>() >= 1000) refuse(" from 0 to 999, found something else for image ", labels.size());
+      classes.push_back(item.get<int>());
+    }
+  }
+  return labels;
+}
+
+RealCounts count_real(const std::vector<ImageResult>& images, const RealLabels& labels) {
+  RealCounts counts;
+  for (const ImageResult& image : images) {
+    const int number = image_number(image_key(image.image));
+    if (number < 1 || number > static_cast<int>(labels.size()))
+      fail(Code::mismatch, in_quotes(image.image), ": expected a name like ILSVRC2012_val_00000001, with a number up to ", labels.size(),
+           ", for its ReaL labels");
+    const std::vector<int>& classes = labels[static_cast<std::size_t>(number) - 1];
+    if (classes.empty()) continue;
+    ++counts.n;
+    counts.top1_correct += !image.answer.top.empty() && std::find(classes.begin(), classes.end(), image.answer.top[0]) != classes.end();
+  }
+  return counts;
+}
 
 std::vector<ClassCount> per_class(const std::vector<ImageResult>& images) {
   std::map<int, ClassCount> classes;

@@ -447,6 +447,42 @@ TEST(Eval, FolderTarAndShardsGiveTheSamePredictionsWhateverThreadsAndBatch) {
     EXPECT_EQ(answers(predictions((folder.path() / "shards").string(), options)), answers(expected)) << options;
 }
 
+TEST(Eval, SubsetLogitsChooseAmongThePresentClassesOnly) {
+  const TemporaryFolder folder;
+  for (const char* label : {"4", "6"})  // coats and shirts
+    std::filesystem::create_directories(folder.path() / "set"),
+        std::filesystem::copy(std::filesystem::path(tests) / "../demo/images" / label, folder.path() / "set" / label,
+                              std::filesystem::copy_options::recursive);
+  const std::string data = "--data '" + (folder.path() / "set").string() + "' --predictions '" + (folder.path() / "p.csv").string() + "'";
+  const Json all = Json::parse(run_regnet("eval -q -o json " + data).out);
+  const Json subset = Json::parse(run_regnet("eval -q -o json --subset-logits " + data).out);
+  EXPECT_EQ(all["n"], 200);
+  EXPECT_GT(subset["top1_correct"], all["top1_correct"]);
+  EXPECT_EQ(subset["provenance"]["subset_logits"], true);
+  std::istringstream rows(read(folder.path() / "p.csv"));
+  std::string row;
+  std::getline(rows, row);
+  while (std::getline(rows, row)) EXPECT_TRUE(row.find(",,4,") != std::string::npos || row.find(",,6,") != std::string::npos) << row;
+}
+
+// Labels in another order give an accuracy of chance, and a number that nobody should believe.
+TEST(Eval, AnAccuracyOfGuessingIsSaidToBeOne) {
+  const TemporaryFolder folder;
+  std::string labels;
+  int count = 0;
+  std::filesystem::create_directory(folder.path() / "flat");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(std::filesystem::path(tests) / "../demo/images")) {
+    if (!entry.is_regular_file()) continue;
+    const std::string name = entry.path().filename().string(), label = entry.path().parent_path().filename().string();
+    std::filesystem::copy_file(entry.path(), folder.path() / "flat" / (label + name));
+    labels += label + name + " " + std::to_string((std::stoi(label) + 3) % 10) + "\n";
+    if (++count == 300) break;
+  }
+  const std::string data = "--data '" + (folder.path() / "flat").string() + "' --labels '" + folder.write("labels", labels) + "'";
+  EXPECT_NE(run_regnet("eval -q " + data).err.find("this is the accuracy of guessing (10.00%)"), std::string::npos);
+  EXPECT_EQ(run_regnet("eval -q").err, "");
+}
+
 TEST(Compare, TwoRunsOverTheDemo) {
   const TemporaryFolder folder;
   const std::string a = "'" + (folder.path() / "a.csv").string() + "'", b = "'" + (folder.path() / "b.csv").string() + "'";

@@ -28,10 +28,10 @@ using Json = nlohmann::ordered_json;
 
 struct EvalOptions {
   ModelChoice model;
-  std::string data, labels, order = "auto", shard, journal, from, predictions, confusion, output = "text";
+  std::string data, labels, order = "auto", shard, journal, from, predictions, confusion, real, output = "text";
   std::vector<std::string> merge;
   int limit = 0;
-  bool quiet = false, per_class = false;
+  bool quiet = false, per_class = false, subset_logits = false;
   regnet::EvaluateOptions evaluate;
 };
 
@@ -42,6 +42,7 @@ struct Outcome {
   Json speed = Json::object(), preset = nullptr, provenance = Json::object();
   std::string speed_line;
   bool partial = false;  // interrupted
+  int classes = 0;       // of the network; 0: not known
 };
 
 std::string percent(double share) {
@@ -65,6 +66,7 @@ Json provenance(const EvalOptions& options, const regnet::Model& model, const st
           {"data", data},
           {"labelling", dataset.labelling},
           {"ignored_files", dataset.ignored},
+          {"subset_logits", options.subset_logits},
           {"shard", options.shard.empty() ? "1/1" : options.shard},
           {"dtype", "f32"},
           {"backend", name_of(model.plan.backend())},
@@ -133,7 +135,7 @@ Json journal_identity(const Outcome& outcome, const regnet::Dataset& dataset) {
   std::string list;
   for (const regnet::Sample& sample : dataset.samples) list += sample.name + '\n' + std::to_string(sample.label) + '\n';
   Json run{{"images", dataset.samples.size()}, {"images_sha256", sha256(std::as_bytes(std::span(list)))}, {"preset", outcome.preset}};
-  for (const char* key : {"weights_sha256", "weights_key", "shard", "dtype", "backend", "engine", "decoders", "exif", "version"})
+  for (const char* key : {"weights_sha256", "weights_key", "shard", "subset_logits", "dtype", "backend", "engine", "decoders", "exif", "version"})
     run[key] = outcome.provenance[key];
   return run;
 }
@@ -179,6 +181,11 @@ Outcome run_network(EvalOptions& options) {
     return regnet::ImageResult{indices[i], todo.samples[i].name, todo.samples[i].label, answer};
   };
   options.evaluate.stop = &interrupted;
+  if (options.subset_logits) {
+    std::set<int> present;
+    for (const regnet::Sample& sample : dataset.samples) present.insert(sample.label);
+    options.evaluate.only_classes.assign(present.begin(), present.end());
+  }
   if (journal)
     options.evaluate.on_answers = [&](std::size_t first, std::span<const regnet::Answer> answers) {
       std::vector<regnet::ImageResult> results;
@@ -200,6 +207,7 @@ Outcome run_network(EvalOptions& options) {
             [](const regnet::ImageResult& a, const regnet::ImageResult& b) { return a.index < b.index; });
   outcome.partial = report.partial;
   outcome.class_names = model.class_names;
+  outcome.classes = model.plan.classes();
   outcome.speed = {{"seconds", report.seconds},
                    {"images_per_s", report.seconds > 0 ? report.n / report.seconds : 0},
                    {"decode_seconds", report.decode_seconds},
@@ -229,7 +237,7 @@ Json class_json(int index, const Outcome& outcome) {
   return {{"class", index}, {"name", index >= 0 && i < outcome.class_names.size() ? Json(outcome.class_names[i]) : Json(nullptr)}};
 }
 
-Json report_json(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts) {
+Json report_json(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts, const std::optional<regnet::RealCounts>& real) {
   const auto [low, high] = regnet::wilson_interval(counts.top1_correct, counts.n);
   Json json{{"n", counts.n},
             {"top1_correct", counts.top1_correct},
@@ -258,6 +266,7 @@ Json report_json(const EvalOptions& options, const Outcome& outcome, const regne
       json["per_class"].push_back(entry);
     }
   }
+  if (real) json["real"] = {{"n", real->n}, {"top1_correct", real->top1_correct}, {"top1", share(real->top1_correct, real->n)}};
   json["provenance"] = outcome.provenance;
   return json;
 }
@@ -267,13 +276,16 @@ std::string class_text(int index, const Outcome& outcome) {
   return std::to_string(index) + (i < outcome.class_names.size() ? " " + outcome.class_names[i] : "");
 }
 
-void print_text(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts) {
+void print_text(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts, const std::optional<regnet::RealCounts>& real) {
   const auto [low, high] = regnet::wilson_interval(counts.top1_correct, counts.n);
   if (outcome.partial) std::cout << "partial: interrupted after " << outcome.predictions.images.size() << " images\n";
   std::cout << "top-1  " << percent(share(counts.top1_correct, counts.n)) << "  (" << counts.top1_correct << " of " << counts.n << "; 95% interval "
             << percent(low) << " to " << percent(high) << ")\n"
             << "top-5  " << percent(share(counts.top5_correct, counts.n)) << "  (" << counts.top5_correct << " of " << counts.n << ")\n"
             << outcome.speed_line;
+  if (real)
+    std::cout << "ReaL   " << percent(share(real->top1_correct, real->n)) << "  (" << real->top1_correct << " of the " << real->n
+              << " images with ReaL labels)\n";
   if (counts.errors > 0)
     std::cout << "errors " << counts.errors << " images could not be read, " << (counts.skipped ? "left out of the count" : "counted as wrong")
               << '\n';
@@ -299,6 +311,16 @@ void check_writable(const std::string& path) {
   if (!path.empty() && !std::ofstream(path, std::ios::app)) regnet::fail(regnet::Code::io, path, ": cannot be written");
 }
 
+// A network that does no better than guessing is rarely that bad: the labels are.
+void warn_of_chance(const Outcome& outcome, const regnet::Counts& counts) {
+  if (outcome.classes < 2 || counts.n < 30) return;
+  const double chance = 1.0 / outcome.classes;
+  if (regnet::wilson_interval(counts.top1_correct, counts.n).first > chance || share(counts.top1_correct, counts.n) > 3 * chance) return;
+  std::cerr << "regnet: warning: this is the accuracy of guessing (" << percent(chance)
+            << "). Likely causes: labels in another order (--labels, --labels-order), class folders of another data set, untrained weights, or wrong "
+               "preprocessing (--preset, --channels)\n";
+}
+
 int run(EvalOptions& options) {
   check_writable(options.predictions);
   check_writable(options.confusion);
@@ -314,8 +336,11 @@ int run(EvalOptions& options) {
       out << entry.label << ',' << entry.predicted << ',' << entry.count << '\n';
   });
   if (counts.n == 0 && !outcome.partial) regnet::fail(regnet::Code::invalid_argument, "eval: none of the ", counts.errors, " images could be read");
-  if (options.output == "json") print(report_json(options, outcome, counts));
-  else print_text(options, outcome, counts);
+  std::optional<regnet::RealCounts> real;
+  if (!options.real.empty()) real = count_real(outcome.predictions.images, regnet::read_real_labels(options.real));
+  warn_of_chance(outcome, counts);
+  if (options.output == "json") print(report_json(options, outcome, counts, real));
+  else print_text(options, outcome, counts, real);
   if (outcome.partial) return exit_interrupted;
   return counts.errors > 0 && !options.evaluate.skip_errors ? exit_some_failed : exit_done;
 }
@@ -347,6 +372,9 @@ Command add_eval(CLI::App& regnet) {
   app->add_option("--predictions", options->predictions, "CSV file to write: image, label, five classes with their logits");
   app->add_option("--confusion", options->confusion, "CSV file to write: label, predicted class, count");
   app->add_flag("--per-class", options->per_class, "Accuracy of each class, and the pairs confused most");
+  app->add_flag("--subset-logits", options->subset_logits, "Choose answers only among the classes that the data set has");
+  app->add_option("--real", options->real,
+                  "ReaL labels (real.json): the share of ImageNet validation images whose answer is one of the classes people saw");
   CLI::Option* from = app->add_option("--from", options->from, "Count again from a predictions file, without network and images");
   app->add_option("--merge", options->merge, "Join the predictions files of all shards")->excludes(from);
   app->add_flag("--skip-errors", options->evaluate.skip_errors,

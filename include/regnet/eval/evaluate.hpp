@@ -20,6 +20,7 @@ struct EvaluateOptions {
   int threads = 0;           // workers; 0: default_threads()
   bool skip_errors = false;  // leave images that cannot be read out of the count, instead of counting them as wrong
   Exif exif = Exif::ignore;
+  std::vector<int> only_classes = {};       // answers are chosen among these, each once; empty: among all
   const std::atomic<bool>* stop = nullptr;  // once true, no new batch is begun: the report is partial
   // Called with the place of the first image of a batch and the batch's answers when they are there, one thread at a time. What it throws ends the run.
   std::function<void(std::size_t first, std::span<const Answer> answers)> on_answers = {};

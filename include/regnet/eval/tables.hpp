@@ -1,6 +1,7 @@
 // tables: answers to images in, where the right and the wrong ones lie out.
 #pragma once
 
+#include <filesystem>
 #include <vector>
 
 #include <regnet/eval/predictions.hpp>
@@ -15,6 +16,20 @@ struct ClassCount {
 
 // One for each label that occurs, by label.
 std::vector<ClassCount> per_class(const std::vector<ImageResult>& images);
+
+// Labels after "Are we done with ImageNet?": for each validation image, by its number, the classes that people saw in it; none for images that nobody agreed on.
+using RealLabels = std::vector<std::vector<int>>;
+
+// Reads real.json, a list of lists of class indices. Throws not_found, io or bad_format.
+RealLabels read_real_labels(const std::filesystem::path& path);
+
+struct RealCounts {
+  int n = 0;  // images with at least one class
+  int top1_correct = 0;
+};
+
+// Images are matched by the number in names like ILSVRC2012_val_00000001. Throws mismatch for a name without one and a number beyond the list.
+RealCounts count_real(const std::vector<ImageResult>& images, const RealLabels& labels);
 
 struct Confusion {
   int label = 0;
