@@ -483,6 +483,38 @@ TEST(Eval, AnAccuracyOfGuessingIsSaidToBeOne) {
   EXPECT_EQ(run_regnet("eval -q").err, "");
 }
 
+// A predictions file of so many images, of which so many are right.
+std::string predictions_with(int right, int total) {
+  std::string rows = "index,of,image,label,error,class1,logit1,class2,logit2,class3,logit3,class4,logit4,class5,logit5\n";
+  for (int i = 1; i <= total; ++i) {
+    const std::string number = std::to_string(i);
+    rows += number + "," + std::to_string(total) + ",ILSVRC2012_val_" + number + ".JPEG,7,," + (i <= right ? "7" : "8") + ",1.5,,,,,,,,\n";
+  }
+  return rows;
+}
+
+TEST(Eval, AConfigGivesAVerdictAgainstThePublishedAccuracy) {
+  const TemporaryFolder folder;
+  const auto run = [&](int right, int total, const std::string& config) {
+    return run_regnet("eval -q -o json --config " + config + " --from '" + folder.write("p.csv", predictions_with(right, total)) + "'");
+  };
+  const auto expect_verdict = [](const Result& result, const char* verdict, int exit_code) {
+    EXPECT_EQ(result.exit_code, exit_code) << result.err;
+    const Json published = Json::parse(result.out)["published"];
+    EXPECT_EQ(published["verdict"], verdict);
+    EXPECT_EQ(published["published_top1"], 72.56);
+    EXPECT_EQ(published["published_file"], "regnetx-400mf_8xb128_in1k_20211213-89bfc226.pth");
+  };
+  expect_verdict(run(36'280, 50'000, "mmcls/regnetx_400mf"), "reproduced", 0);
+  expect_verdict(run(36'277, 50'000, "mmcls/regnetx_400mf"), "not reproduced", 1);
+  expect_verdict(run(700, 1000, "mmcls/regnetx_400mf"), "compatible", 0);
+  expect_verdict(run(600, 1000, "mmcls/regnetx_400mf"), "not reproduced", 1);
+  EXPECT_EQ(Json::parse(run(36'200, 50'000, "mmcls/regnetx_400mf").out)["published"]["explanation"], "of the size that preprocessing alone explains");
+  expect_refused("eval --config mmcls/regnetx_200mf",
+                 "expected SOURCE/MODEL such as mmcls/regnetx_400mf, found 'mmcls/regnetx_200mf'; there are mmcls/regnetx_400mf");
+  expect_refused("eval --config mmcls/regnetx_400mf", "expected regnetx_400mf, found w0=24,wa=16,wm=2,d=8,g=16");
+}
+
 TEST(Compare, TwoRunsOverTheDemo) {
   const TemporaryFolder folder;
   const std::string a = "'" + (folder.path() / "a.csv").string() + "'", b = "'" + (folder.path() / "b.csv").string() + "'";

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <cmath>
 #include <csignal>
 #include <fstream>
 #include <iomanip>
@@ -10,6 +11,7 @@
 #include <sstream>
 
 #include <regnet/base/threads.hpp>
+#include <regnet/design/published.hpp>
 #include <regnet/eval/evaluate.hpp>
 #include <regnet/eval/predictions.hpp>
 #include <regnet/eval/tables.hpp>
@@ -28,7 +30,7 @@ using Json = nlohmann::ordered_json;
 
 struct EvalOptions {
   ModelChoice model;
-  std::string data, labels, order = "auto", shard, journal, from, predictions, confusion, real, output = "text";
+  std::string data, labels, order = "auto", shard, journal, from, predictions, confusion, real, config, output = "text";
   std::vector<std::string> merge;
   int limit = 0;
   bool quiet = false, per_class = false, subset_logits = false;
@@ -311,6 +313,60 @@ void check_writable(const std::string& path) {
   if (!path.empty() && !std::ofstream(path, std::ios::app)) regnet::fail(regnet::Code::io, path, ": cannot be written");
 }
 
+// Published numbers
+
+const regnet::PublishedAccuracy& published_row(const std::string& name) {
+  if (const regnet::PublishedAccuracy* row = regnet::find_published(name)) return *row;
+  std::string near;
+  for (const regnet::PublishedAccuracy& row : regnet::published_accuracies) {
+    const std::string candidate = std::string(row.source) + "/" + std::string(row.model);
+    if (row.model.find(name) != std::string_view::npos || candidate.starts_with(name.substr(0, name.find('/'))))
+      near += (near.empty() ? "" : ", ") + candidate;
+  }
+  regnet::fail(regnet::Code::invalid_argument, "--config: expected SOURCE/MODEL such as mmcls/regnetx_400mf, found '", name, "'",
+               near.empty() ? std::string() : "; there are " + near);
+}
+
+// Measured against published. Of fewer images than were published for only an interval can be compared.
+Json verdict(const regnet::PublishedAccuracy& row, const Outcome& outcome, const regnet::Counts& counts) {
+  constexpr int published_images = 50'000;
+  constexpr double rounding = 0.0051;  // points: two digits were published at least
+  const double measured = 100 * share(counts.top1_correct, counts.n), difference = measured - row.top1;
+  const auto [low, high] = regnet::wilson_interval(counts.top1_correct, counts.n);
+  const bool whole = counts.n == published_images;
+  const bool equal = std::abs(difference) <= (whole ? rounding : 0);
+  const bool compatible = equal || (!whole && 100 * low <= row.top1 && row.top1 <= 100 * high);
+  const std::string expected_digest = digest_in_name(std::string(row.file));
+  const std::string digest = outcome.provenance.value("weights_sha256", "");
+  const Json same_file = expected_digest.empty() || digest.empty() ? Json(nullptr) : Json(digest.starts_with(expected_digest));
+  const bool changed =
+      outcome.preset.is_object() && (outcome.preset["source"] != "chosen" || outcome.preset["name"] != std::string(regnet::preset_of(row)));
+  std::string explanation;
+  if (same_file.is_boolean() && !same_file.get<bool>())
+    explanation = "the weights are not the published file, whose sha256 begins with " + expected_digest;
+  else if (changed) explanation = "the preprocessing was changed, which moves accuracies by 0.1 to 0.3 points";
+  else if (!compatible && std::abs(difference) <= 0.3) explanation = "of the size that preprocessing alone explains";
+  return {{"config", std::string(row.source) + "/" + std::string(row.model)},
+          {"published_top1", row.top1},
+          {"published_top5", row.top5},
+          {"published_file", row.file},
+          {"sha256_matches", same_file},
+          {"measured_top1", measured},
+          {"difference", difference},
+          {"verdict", !compatible ? "not reproduced"
+                      : whole     ? "reproduced"
+                                  : "compatible"},
+          {"explanation", explanation}};
+}
+
+void print_verdict(const Json& verdict, const regnet::Counts& counts) {
+  std::cout << std::fixed << std::setprecision(3) << "published " << verdict["published_top1"].get<double>() << "%, measured "
+            << verdict["measured_top1"].get<double>() << "%: " << verdict["verdict"].get<std::string>() << " (" << std::showpos
+            << verdict["difference"].get<double>() << std::noshowpos << " points on " << counts.n << " images)";
+  if (const std::string explanation = verdict["explanation"]; !explanation.empty()) std::cout << "; " << explanation;
+  std::cout << '\n';
+}
+
 // A network that does no better than guessing is rarely that bad: the labels are.
 void warn_of_chance(const Outcome& outcome, const regnet::Counts& counts) {
   if (outcome.classes < 2 || counts.n < 30) return;
@@ -322,6 +378,8 @@ void warn_of_chance(const Outcome& outcome, const regnet::Counts& counts) {
 }
 
 int run(EvalOptions& options) {
+  const regnet::PublishedAccuracy* row = options.config.empty() ? nullptr : &published_row(options.config);
+  if (row) options.model.expect(std::string(row->model), std::string(regnet::preset_of(*row)));
   check_writable(options.predictions);
   check_writable(options.confusion);
   const bool offline = !options.from.empty() || !options.merge.empty();
@@ -339,9 +397,13 @@ int run(EvalOptions& options) {
   std::optional<regnet::RealCounts> real;
   if (!options.real.empty()) real = count_real(outcome.predictions.images, regnet::read_real_labels(options.real));
   warn_of_chance(outcome, counts);
-  if (options.output == "json") print(report_json(options, outcome, counts, real));
+  Json json = report_json(options, outcome, counts, real);
+  if (row) json["published"] = verdict(*row, outcome, counts);
+  if (options.output == "json") print(json);
   else print_text(options, outcome, counts, real);
+  if (row && options.output != "json") print_verdict(json["published"], counts);
   if (outcome.partial) return exit_interrupted;
+  if (row && json["published"]["verdict"] == "not reproduced") return exit_failed_check;
   return counts.errors > 0 && !options.evaluate.skip_errors ? exit_some_failed : exit_done;
 }
 
@@ -366,6 +428,8 @@ Command add_eval(CLI::App& regnet) {
   app->add_option("--threads", options->evaluate.threads,
                   "Threads, each decoding and classifying batches; by default as many as this process may use")
       ->check(CLI::Range(1, 4096));
+  app->add_option("--config", options->config,
+                  "A published row, such as mmcls/regnetx_400mf: its network and preset, and a verdict against its accuracy");
   app->add_option("--limit", options->limit, "Use only so many images, spread evenly over the list")->check(CLI::Range(1, 1'000'000));
   app->add_option("--shard", options->shard, "I/N: only every N-th image from the I-th on, to be merged with the other shards");
   app->add_option("--journal", options->journal, "File that grows with the run: a run that was killed goes on where it was, to the same numbers");

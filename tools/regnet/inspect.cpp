@@ -31,15 +31,6 @@ std::string dtypes_of(const regnet::TensorMap& tensors) {
   return out;
 }
 
-// The beginning of its sha256 that a published file carries in its name, before the extension and behind a hyphen: mmcls's and torchvision's have eight
-// digits, torch.hub takes any number from six up.
-std::string digest_in_name(const std::string& path) {
-  const std::string stem = std::filesystem::path(path).stem().string();
-  const std::string digits = stem.substr(stem.rfind('-') + 1);
-  const bool hexadecimal = digits.find_first_not_of("0123456789abcdef") == std::string::npos;
-  return digits.size() < stem.size() && digits.size() >= 6 && digits.size() <= 64 && hexadecimal ? digits : "";
-}
-
 // Adds what can be said of the network; what cannot becomes a problem, not an error. Problems come worst first.
 void inspect_network(const regnet::Checkpoint& checkpoint, const std::string& file, Json& json, std::vector<std::string>& problems) {
   std::vector<std::string> warnings;

@@ -16,6 +16,9 @@ class RecipeChoice {
   // Throws regnet::Error for a value that is none.
   [[nodiscard]] std::string preset() const { return x_preset; }
   [[nodiscard]] regnet::RecipeOverrides overrides() const;
+  void choose_if_free(const std::string& preset) {
+    if (x_preset.empty()) x_preset = preset;
+  }
   [[nodiscard]] regnet::Exif exif() const { return x_exif == "apply" ? regnet::Exif::apply : regnet::Exif::ignore; }
 
  private:
@@ -27,6 +30,11 @@ class ModelChoice {
  public:
   void add_options(CLI::App& app);
   [[nodiscard]] bool is_demo() const { return x_weights.empty(); }
+  // Of a published row: the network the weights must be and the preset, where the user chose neither.
+  void expect(const std::string& model, const std::string& preset) {
+    if (x_model.empty()) x_model = model;
+    x_recipe.choose_if_free(preset);
+  }
   // Loads the chosen file or the demo, and says on stderr, unless quiet, which network and preprocessing it is and why.
   [[nodiscard]] regnet::Model load(bool quiet, const regnet::SessionOptions& expected) const;
   [[nodiscard]] regnet::Exif exif() const { return x_recipe.exif(); }

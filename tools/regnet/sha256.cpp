@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 
 namespace {
 
@@ -84,4 +85,11 @@ std::string sha256(std::span<const std::byte> bytes, const regnet::ByteOwner* ow
   for (const std::uint32_t word : state)
     for (int shift = 28; shift >= 0; shift -= 4) digits += "0123456789abcdef"[word >> shift & 15];
   return digits;
+}
+
+std::string digest_in_name(const std::string& path) {
+  const std::string stem = std::filesystem::path(path).stem().string();
+  const std::string digits = stem.substr(stem.rfind('-') + 1);
+  const bool hexadecimal = digits.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return digits.size() < stem.size() && digits.size() >= 6 && digits.size() <= 64 && hexadecimal ? digits : "";
 }

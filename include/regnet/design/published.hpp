@@ -59,4 +59,16 @@ inline constexpr std::array<PublishedAccuracy, 42> published_accuracies{
      {"regnetx_32gf", "torchvision-v1", 80.622, 95.248, "regnet_x_32gf-9d47f8d0.pth"},
      {"regnetx_32gf", "torchvision-v2", 83.014, 96.288, "regnet_x_32gf-6eb8fdc6.pth"}}};
 
+// The preset that the source evaluates with.
+constexpr std::string_view preset_of(const PublishedAccuracy& row) { return row.source.starts_with("mmcls") ? "mmcls" : row.source; }
+
+// The row called "source/model", such as "mmcls/regnetx_400mf". Returns nullptr when there is none.
+constexpr const PublishedAccuracy* find_published(std::string_view name) {
+  for (const PublishedAccuracy& row : published_accuracies)
+    if (name.size() == row.source.size() + 1 + row.model.size() && name.starts_with(row.source) && name[row.source.size()] == '/' &&
+        name.ends_with(row.model))
+      return &row;
+  return nullptr;
+}
+
 }  // namespace regnet
