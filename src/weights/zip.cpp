@@ -40,14 +40,16 @@ void expect_one_disk(bool holds) {
 
 // The end record is followed by a comment of up to 64 kB, and its place can only be guessed from behind.
 std::size_t find_end_record(std::span<const std::byte> bytes) {
-  const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  // Only there is looked, or a cut file would be gone through as a whole.
+  const std::size_t before = bytes.size() - std::min<std::size_t>(bytes.size(), end_record_bytes + 0xffff);
+  const std::string_view tail{reinterpret_cast<const char*>(bytes.data()) + before, bytes.size() - before};
   std::size_t from = std::string_view::npos;
   for (;;) {
-    const std::size_t at = text.rfind("PK\5\6", from);
-    if (at == std::string_view::npos || bytes.size() - at > end_record_bytes + 0xffff) break;
-    if (bytes.size() - at >= end_record_bytes) {
-      ByteReader reader(bytes, "zip archive", at + 20);
-      if (reader.little<std::uint16_t>() == reader.left()) return at;
+    const std::size_t at = tail.rfind("PK\5\6", from);
+    if (at == std::string_view::npos) break;
+    if (tail.size() - at >= end_record_bytes) {
+      ByteReader reader(bytes, "zip archive", before + at + 20);
+      if (reader.little<std::uint16_t>() == reader.left()) return before + at;
     }
     if (at == 0) break;
     from = at - 1;
