@@ -37,7 +37,11 @@ class OpenmpThreads {
 // allocated. Under other runtimes than OpenMP only the calling thread flushes.
 class TeamFlushesSubnormals {
  public:
-  explicit TeamFlushesSubnormals(std::vector<FloatingMode>& modes) : x_modes(modes) { on_every_thread(&flush); }
+  explicit TeamFlushesSubnormals(std::vector<FloatingMode>& modes) : x_modes(modes) {
+    // With dynamic teams more threads may come to the end than were there at the beginning; they get the caller's mode.
+    for (FloatingMode& mode : x_modes) mode = floating_mode();
+    on_every_thread(&flush);
+  }
   ~TeamFlushesSubnormals() { on_every_thread(&restore); }
   TeamFlushesSubnormals(const TeamFlushesSubnormals&) = delete;
   TeamFlushesSubnormals& operator=(const TeamFlushesSubnormals&) = delete;

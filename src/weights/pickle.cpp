@@ -2,7 +2,7 @@
 
 #include <bit>
 #include <charconv>
-#include <unordered_map>
+#include <map>
 
 #include <regnet/base/error.hpp>
 #include <regnet/base/foreign_text.hpp>
@@ -409,8 +409,8 @@ class Interpreter {
   std::size_t x_op_at = 0;
   std::size_t x_copied = 0;  // items of arguments
   std::vector<Value*> x_stack;
-  std::vector<std::size_t> x_marks;                  // sizes of the stack
-  std::unordered_map<std::uint64_t, Value*> x_memo;  // a map, since the file chooses the indices
+  std::vector<std::size_t> x_marks;        // sizes of the stack
+  std::map<std::uint64_t, Value*> x_memo;  // the file chooses the indices, and could choose what collides in a hash table
   std::unordered_set<std::string_view> x_seen;
   Program x_program;
 };

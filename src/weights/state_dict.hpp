@@ -85,6 +85,7 @@ class StateDictFinder {
     std::map<std::string, std::string> out;
     std::size_t left = max_metadata_bytes;
     const auto keep = [&](std::string name, const Value& value) {
+      if (name.size() + value.text.size() > left) return;  // before the text is looked at: many keys may refer to one
       const std::optional<std::string> text = scalar_text(value);
       if (!text || name.size() + text->size() > left) return;
       left -= name.size() + text->size();
