@@ -1,13 +1,11 @@
 #include <regnet/eval/evaluate.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <exception>
 #include <functional>
 #include <mutex>
-#include <thread>
 
+#include <regnet/base/parallel.hpp>
 #include <regnet/base/threads.hpp>
 #include <regnet/base/top_k.hpp>
 #include <regnet/image/preprocess.hpp>
@@ -30,46 +28,42 @@ class Evaluation {
 
   Report run(int workers) {
     const Clock::time_point start = Clock::now();
-    std::vector<std::jthread> threads;  // joined too when starting one of them fails
-    for (int i = 0; i < workers; ++i) threads.emplace_back([this] { work_guarded(); });
-    threads.clear();
-    if (x_failure) std::rethrow_exception(x_failure);
+    const auto batch = static_cast<std::size_t>(x_options.batch);
+    parallel_for((x_samples.size() + batch - 1) / batch, workers, [this] { return Worker(*this); });
     x_report.partial = x_done < static_cast<int>(x_samples.size());
     x_report.seconds = seconds_since(start);
     return std::move(x_report);
   }
 
  private:
-  // The first failure of any worker ends them all and becomes the caller's.
-  void work_guarded() {
-    try {
-      work();
-    } catch (...) {
-      const std::lock_guard lock(x_mutex);
-      if (!x_failure) x_failure = std::current_exception();
-      x_next = x_samples.size();
-    }
-  }
+  // One thread's session and memory. One thread per session: with several, each layer would wait for whichever core decodes at the moment.
+  class Worker {
+   public:
+    explicit Worker(Evaluation& evaluation)
+        : x_evaluation(evaluation),
+          x_session(evaluation.x_plan, {.batch = evaluation.x_options.batch, .threads = 1}),
+          x_input(static_cast<std::size_t>(evaluation.x_options.batch) * static_cast<std::size_t>(evaluation.x_plan.input_dims().count())),
+          x_logits(static_cast<std::size_t>(evaluation.x_options.batch) * static_cast<std::size_t>(evaluation.x_plan.classes())) {}
 
-  void work() {
-    // One thread per session: with several, each layer would wait for whichever core decodes at the moment.
-    Session session(x_plan, {.batch = x_options.batch, .threads = 1});
-    const auto batch = static_cast<std::size_t>(x_options.batch), classes = static_cast<std::size_t>(x_plan.classes());
-    std::vector<float> input(batch * static_cast<std::size_t>(x_plan.input_dims().count())), logits(batch * classes);
-    while (true) {
-      if (x_options.stop && *x_options.stop) return;
-      const std::size_t first = x_next.fetch_add(batch);
-      if (first >= x_samples.size()) return;
-      const std::size_t count = std::min(batch, x_samples.size() - first);
+    void operator()(std::size_t number) {
+      Evaluation& all = x_evaluation;
+      if (all.x_options.stop && *all.x_options.stop) return;
+      const auto batch = static_cast<std::size_t>(all.x_options.batch), classes = static_cast<std::size_t>(all.x_plan.classes());
+      const std::size_t first = number * batch, count = std::min(batch, all.x_samples.size() - first);
       const Clock::time_point start = Clock::now();
-      decode(first, count, input);
+      all.decode(first, count, x_input);
       const double decoded = seconds_since(start);
-      session.run(input, logits);  // in a short last batch, the other places still hold earlier images
+      x_session.run(x_input, x_logits);  // in a short last batch, the other places still hold earlier images
       const double forwarded = seconds_since(start) - decoded;
-      for (std::size_t i = 0; i < count; ++i) answer(first + i, std::span(logits).subspan(i * classes, classes));
-      tally(first, count, decoded, forwarded);
+      for (std::size_t i = 0; i < count; ++i) all.answer(first + i, std::span(x_logits).subspan(i * classes, classes));
+      all.tally(first, count, decoded, forwarded);
     }
-  }
+
+   private:
+    Evaluation& x_evaluation;
+    Session x_session;
+    std::vector<float> x_input, x_logits;
+  };
 
   void decode(std::size_t first, std::size_t count, std::span<float> input) {
     const auto image_size = static_cast<std::size_t>(x_plan.input_dims().count());
@@ -123,11 +117,9 @@ class Evaluation {
   const std::vector<Sample>& x_samples;
   const EvaluateOptions& x_options;
   const Progress& x_progress;
-  std::atomic<std::size_t> x_next{0};
   std::mutex x_mutex;  // guards what follows, but for the answers, each of which one worker writes
   Report x_report;
   int x_done = 0;
-  std::exception_ptr x_failure;
 };
 
 }  // namespace

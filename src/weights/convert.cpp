@@ -113,7 +113,7 @@ TensorMap with_naming(const TensorMap& tensors, Naming naming) {
   bool prefix_known = false;
   TensorMap out;
   for (const NamedTensor& tensor : tensors) {
-    if (tensor.view.shape.empty() && (tensor.name == "n_averaged" || tensor.name == "steps")) {
+    if (is_averaging_counter(tensor)) {
       out.add(tensor.name, tensor.view);
       continue;
     }

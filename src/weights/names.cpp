@@ -244,10 +244,9 @@ void check_mmcls_backbone(const std::vector<std::string_view>& names) {
   all_begin_with("backbone.", body);
 }
 
-// Counters of averaged models (torch's AveragedModel, mmengine's), which stand beside the wrapped network.
-bool is_averaging_counter(const NamedTensor& tensor) { return (tensor.name == "n_averaged" || tensor.name == "steps") && tensor.view.shape.empty(); }
-
 }  // namespace
+
+bool is_averaging_counter(const NamedTensor& tensor) { return (tensor.name == "n_averaged" || tensor.name == "steps") && tensor.view.shape.empty(); }
 
 std::string_view name_of(Naming naming) { return naming_names[static_cast<std::size_t>(naming)]; }
 

@@ -24,6 +24,9 @@ std::optional<std::string> canonical_name(Naming naming, std::string_view name);
 // The inverse: the spelling of a canonical name. Throws invalid_argument when it is none.
 std::string foreign_name(Naming naming, std::string_view canonical);
 
+// Counters of averaged models (torch's AveragedModel, mmengine's), which stand beside the wrapped network and are none of its tensors.
+bool is_averaging_counter(const NamedTensor& tensor);
+
 struct CanonicalTensors {
   Naming naming = Naming::pycls;
   TensorMap tensors;
