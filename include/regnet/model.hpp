@@ -46,16 +46,6 @@ Model load_model(const std::filesystem::path& weights, const LoadOptions& option
 // The same for a checkpoint that is already open; `origin` names it in messages and helps to tell torchvision's two recipes apart.
 Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options = {});
 
-// The zoo's name for a network, else the design stored in the file ("regnet.model" in the metadata), else the stages in words.
-// Throws mismatch when the stored design gives other stages.
-std::string network_name(const NetworkShape& network, const Checkpoint& checkpoint);
-
-// The names of the classes: the file's, or ImageNet's for a thousand; none, with a warning added, when the file has another number of names than classes.
-std::vector<std::string> class_names_of(const Checkpoint& checkpoint, int classes, std::vector<std::string>& warnings);
-
-// The recipe for a file: its own ("regnet.preset" in the metadata), else by naming. `source` receives the reason.
-Recipe default_recipe(const Checkpoint& checkpoint, Naming naming, const std::string& origin, std::string& source);
-
 struct Prediction {
   int class_index = 0;
   std::string name;  // empty when the class has none
@@ -63,7 +53,7 @@ struct Prediction {
   double probability = 0;  // softmax, in double
 };
 
-// The k likeliest classes, best first. Throws numeric when a logit is NaN.
+// The k likeliest classes, best first. Throws numeric when a logit is NaN or infinite.
 std::vector<Prediction> predictions(const Model& model, std::span<const float> logits, int k);
 
 // Preprocesses, runs and ranks one image. The session must have batch 1.

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 
 #include <fcntl.h>
@@ -12,32 +11,25 @@
 
 #include <regnet/base/error.hpp>
 
+#include "base/fail_errno.hpp"
+
 namespace regnet {
-
-namespace {
-
-[[noreturn]] void fail_errno(const std::filesystem::path& path) {
-  const int error = errno;
-  fail(error == ENOENT || error == ENOTDIR ? Code::not_found : Code::io, path.string(), ": ", std::strerror(error));
-}
-
-}  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // or a pipe would wait for a writer
-  if (file < 0) fail_errno(path);
+  if (file < 0) fail_errno(path, errno);
   struct Close {
     int file;
     ~Close() { ::close(file); }
   } close{file};
   struct stat status {};
-  if (::fstat(file, &status) != 0) fail_errno(path);
+  if (::fstat(file, &status) != 0) fail_errno(path, errno);
   if (S_ISDIR(status.st_mode)) fail(Code::io, path.string(), ": expected a file, found a directory");
   if (!S_ISREG(status.st_mode)) fail(Code::io, path.string(), ": expected a regular file");
   const auto size = static_cast<std::size_t>(status.st_size);
   if (size == 0) return;
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
-  if (address == MAP_FAILED) fail_errno(path);
+  if (address == MAP_FAILED) fail_errno(path, errno);
   x_bytes = {static_cast<const std::byte*>(address), size};
 }
 

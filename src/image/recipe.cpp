@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <regnet/base/error.hpp>
+#include <regnet/base/foreign_text.hpp>
 
 namespace regnet {
 
@@ -31,7 +32,7 @@ auto parse(std::string_view what, std::string_view name, const Values& values) {
     if (name_of(value) == name) return value;
     known.append(known.empty() ? "" : ", ").append(name_of(value));
   }
-  fail(Code::invalid_argument, what, ": expected one of ", known, ", found '", name, "'");
+  fail(Code::invalid_argument, what, ": expected one of ", known, ", found ", in_quotes(name));
 }
 
 void check_side(const char* field, int side) {
@@ -51,7 +52,7 @@ double as_written(float value) {
 Json as_json(const std::array<float, 3>& values) { return {as_written(values[0]), as_written(values[1]), as_written(values[2])}; }
 
 [[noreturn]] void fail_key(const char* key, const char* expected, const Json& found) {
-  fail(Code::bad_format, "recipe: ", key, ": expected ", expected, ", found ", found.dump(-1, ' ', true, Json::error_handler_t::replace));
+  fail(Code::bad_format, "recipe: ", key, ": expected ", expected, ", found ", printable(found.dump(-1, ' ', true, Json::error_handler_t::replace)));
 }
 
 // Takes values out of the object, so that what is left at the end is unknown.
@@ -88,7 +89,7 @@ class Fields {
   }
 
   void expect_none_left() const {
-    if (!x_object.empty()) fail(Code::bad_format, "recipe: unknown key '", x_object.begin().key(), "'");
+    if (!x_object.empty()) fail(Code::bad_format, "recipe: unknown key ", in_quotes(x_object.begin().key()));
   }
 
  private:
@@ -134,10 +135,13 @@ const Recipe& find_preset(std::string_view name) {
     if (recipe.name == name) return recipe;
     known.append(known.empty() ? "" : ", ").append(recipe.name);
   }
-  fail(Code::not_found, "preset: expected one of ", known, ", found '", name, "'");
+  fail(Code::not_found, "preset: expected one of ", known, ", found ", in_quotes(name));
 }
 
 void validate(const Recipe& recipe) {
+  constexpr std::size_t longest_name = 100;
+  if (recipe.name.empty() || recipe.name != printable(recipe.name, longest_name))
+    fail(Code::invalid_argument, "name: expected 1 to ", longest_name, " characters of ASCII, found ", in_quotes(recipe.name));
   check_side("resize", recipe.resize);
   check_side("crop", recipe.crop);
   if (recipe.crop > recipe.resize) fail(Code::invalid_argument, "crop: expected at most resize (", recipe.resize, "), found ", recipe.crop);

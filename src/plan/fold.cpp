@@ -44,6 +44,17 @@ class Reader {
   std::vector<Finding>& x_findings;
 };
 
+// Subnormals become 0; returns how many.
+std::int64_t flush(std::vector<float>& values) {
+  std::int64_t flushed = 0;
+  for (float& value : values) {
+    if (std::fpclassify(value) != FP_SUBNORMAL) continue;
+    value = 0;
+    ++flushed;
+  }
+  return flushed;
+}
+
 void fold(Reader& reader, const Conv& conv, const std::string& weights_name, FoldedLayer& layer) {
   const std::string& norm = conv.batch_norm;
   const std::vector<float> gamma = reader.read(norm + ".weight"), beta = reader.read(norm + ".bias");
@@ -66,12 +77,12 @@ void fold(Reader& reader, const Conv& conv, const std::string& weights_name, Fol
 
 std::string_view explain(Flaw flaw) {
   switch (flaw) {
-    case Flaw::not_finite: return "NaN or infinite values";
-    case Flaw::impossible_variance: return "negative running variances, whose square root is NaN";
+    case Flaw::not_finite: return "values that are NaN, infinite or beyond the range of float";
+    case Flaw::impossible_variance: return "running variances of -epsilon or less, which have no inverse square root";
     case Flaw::overflow: return "values that become infinite when batch normalisation is folded into them";
     case Flaw::negative_variance: return "slightly negative running variances";
     case Flaw::untrained_statistics: return "batch norms with the statistics they were made with (mean 0, variance 1; untrained?)";
-    case Flaw::flushed: return "folded weights below 1.2e-38, which become 0";
+    case Flaw::flushed: return "weights below 1.2e-38, which become 0";
   }
   return "?";
 }
@@ -101,9 +112,10 @@ void detail::fold_layer(const BoundWeights& bound, const Node& node, FoldedLayer
   const std::string weights_name = node.name + ".weight";
   reader.read(weights_name, layer.weights);
   const auto* conv = std::get_if<Conv>(&node.op);
-  if (!conv) reader.read(node.name + ".bias", layer.bias);
-  else if (conv->batch_norm.empty()) layer.bias.assign(static_cast<std::size_t>(conv->out_channels), 0.0f);
-  else fold(reader, *conv, weights_name, layer);
+  if (conv && !conv->batch_norm.empty()) return fold(reader, *conv, weights_name, layer);
+  if (conv) layer.bias.assign(static_cast<std::size_t>(conv->out_channels), 0.0f);
+  else reader.read(node.name + ".bias", layer.bias);
+  reader.note(Flaw::flushed, weights_name, flush(layer.weights) + flush(layer.bias));
 }
 
 void detail::refuse_errors(const std::vector<Finding>& findings) {

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +14,8 @@
 #include <unistd.h>
 
 #include <regnet/weights/safetensors.hpp>
+
+#include "base/fail_errno.hpp"
 
 namespace regnet {
 
@@ -30,8 +31,6 @@ std::size_t wrapper_length(Naming naming, std::string_view name) {
   }
   return length;
 }
-
-[[noreturn]] void fail_errno(const std::filesystem::path& path, int error) { fail(Code::io, path.string(), ": ", std::strerror(error)); }
 
 // A file that is there only until it gets its name.
 class TemporaryFile {

@@ -13,9 +13,9 @@ namespace regnet::pickle {
 
 namespace {
 
-// An opcode of one byte makes at most one value, of some hundred bytes with all that belongs to it, so this bounds the memory. A checkpoint of the
+// An opcode of one byte makes at most one value, of less than a hundred bytes with all that belongs to it, so this bounds the memory. A checkpoint of the
 // largest RegNetX with optimizer and averaged weights has a hundred thousand; a list of a number per training step may have more.
-constexpr std::size_t max_opcodes = std::size_t{1} << 20;
+constexpr std::size_t max_opcodes = 400'000;
 constexpr std::size_t max_name_bytes = 256;
 
 // Source: CPython's Lib/pickletools.py.
@@ -106,7 +106,8 @@ class Interpreter {
       if (!push_constant(op) && !push_text(op) && !use_stack_or_memo(op) && !fill_container(op) && !make_object(op))
         refuse("opcode ", unsigned{code}, " is not one that a checkpoint needs");
     }
-    if (x_stack.size() != 1 || !x_marks.empty()) refuse("expected one value at the end, found ", x_stack.size());
+    if (x_stack.size() != 1) refuse("expected one value at the end, found ", x_stack.size());
+    if (!x_marks.empty()) refuse("a mark on the stack at the end");
     x_program.result = x_stack.back();
     x_program.end = x_reader.offset();
     return std::move(x_program);

@@ -35,8 +35,10 @@ std::string_view name_of(Kind kind);
 // A node. `text` points into the pickle or the heap; `items` may form cycles, as Python's may.
 struct Value {
   Kind kind = Kind::none;
-  std::int64_t integer = 0;  // integer, boolean
-  double real = 0;
+  union {
+    std::int64_t integer = 0;  // integer, boolean
+    double real;
+  };
   std::string_view text;            // string, bytes; big_integer: two's complement, little endian; global: "module.name"
   std::vector<const Value*> items;  // list, tuple, set: elements; dict: key, value, key, value...; call: callee, arguments; persistent: its id
 

@@ -20,14 +20,12 @@
 
 namespace regnet::torch {
 
-inline constexpr std::size_t max_key_bytes = 256;                        // of a name that is copied out; torch's have some 60
-inline constexpr std::size_t max_string_bytes = std::size_t{1} << 20;    // of a string kept as metadata
-inline constexpr std::size_t max_metadata_bytes = std::size_t{1} << 24;  // of all together; the same for class names
+inline constexpr std::size_t max_string_bytes = std::size_t{1} << 20;  // of a string kept as metadata
 
 // Where weights are looked for: pycls, mmcls and timm, others.
 inline constexpr std::array<std::string_view, 5> weights_keys{"model_state", "state_dict", "model", "model_state_dict", "net"};
 
-inline bool is_name(const Value& key) { return key.kind == Kind::string && key.text.size() <= max_key_bytes && is_utf8(key.text); }
+inline bool is_name(const Value& key) { return key.kind == Kind::string && key.text.size() <= max_name_bytes && is_utf8(key.text); }
 
 // A number or a string as text; nothing for anything else and for strings that are no text.
 inline std::optional<std::string> scalar_text(const Value& value) {
@@ -52,6 +50,8 @@ class StateDictFinder {
 
   // Throws unsupported when the file has no state dict where one is looked for, not_found for a key that the caller chose.
   Found find(const std::string& weights_key) {
+    if (const Value* entry = x_object.at(weights_key); entry && !weights_key.empty() && place(*entry))
+      return find_chosen(weights_key);  // a name goes before a word
     if (weights_key.empty() || weights_key == "auto") return find_usual();
     if (weights_key == "model") return swapped_by_mmengine() ? find_chosen("ema_state_dict") : find_first();
     if (weights_key != "ema") return find_chosen(weights_key);
@@ -66,7 +66,7 @@ class StateDictFinder {
   std::vector<std::string> averaged_keys() {
     if (swapped_by_mmengine()) return {"state_dict"};
     std::vector<std::string> keys = others({});
-    std::erase_if(keys, [](const std::string& key) { return key.find("ema") == std::string::npos; });
+    std::erase_if(keys, [](const std::string& key) { return !has_word(key, "ema"); });
     return keys;
   }
 
@@ -83,7 +83,7 @@ class StateDictFinder {
   // Numbers and strings of the object and of the dicts in it, but for its weights and optimizers.
   std::map<std::string, std::string> metadata() {
     std::map<std::string, std::string> out;
-    std::size_t left = max_metadata_bytes;
+    std::size_t left = max_text_bytes;
     const auto keep = [&](std::string name, const Value& value) {
       if (name.size() + value.text.size() > left) return;  // before the text is looked at: many keys may refer to one
       const std::optional<std::string> text = scalar_text(value);
@@ -110,7 +110,7 @@ class StateDictFinder {
     }
     std::vector<std::string> out;
     if (!names || (names->kind != Kind::tuple && names->kind != Kind::list)) return out;
-    std::size_t left = max_metadata_bytes;
+    std::size_t left = max_text_bytes;
     for (const Value* name : names->items) {
       if (!is_name(*name) || name->text.size() + sizeof(std::string) > left) return {};
       left -= name->text.size() + sizeof(std::string);
@@ -133,6 +133,7 @@ class StateDictFinder {
   Found find_usual() {
     const auto real = [&](std::string_view key) {
       const Value* value = x_object.at(key);
+      if (value && value->kind == Kind::integer) return static_cast<double>(value->integer);
       return value && value->kind == Kind::real ? value->real : 100.0;
     };
     const double test_err = real("test_err"), ema_err = real("ema_err");
@@ -155,6 +156,14 @@ class StateDictFinder {
     for (const std::string_view key : {"classy_state_dict", "base_model", "model"})
       if (value) value = value->at(key);
     return value && value->at("trunk") && value->at("trunk")->kind == Kind::dict ? value : nullptr;
+  }
+
+  // Whether the letters of `key`, in either case, have `word` among them, as "ModelEMA" does not but "model_EMA" and "ema.model" do.
+  static bool has_word(std::string_view key, std::string_view word) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    std::string letters;
+    for (const char c : key) letters += lower(c) >= 'a' && lower(c) <= 'z' ? lower(c) : ' ';
+    return (' ' + letters + ' ').find(' ' + std::string(word) + ' ') != std::string::npos;
   }
 
   static std::string list_of(const std::vector<std::string>& keys) {
@@ -236,7 +245,7 @@ inline void add_tensors(const Value& dict, const StorageLookup& lookup, TensorMa
     const Value& value = *dict.items[i + 1];
     const bool opaque = value.kind == Kind::call || value.kind == Kind::persistent || (value.kind == Kind::global && !is_known_global(value.text));
     if (!opaque) continue;
-    if (!is_name(key)) fail(Code::bad_format, "a tensor's name: expected a str of at most ", max_key_bytes, " bytes, found a ", name_of(key.kind));
+    if (!is_name(key)) fail(Code::bad_format, "a tensor's name: expected a str of at most ", max_name_bytes, " bytes, found a ", name_of(key.kind));
     const std::string name = prefix + std::string(key.text);
     if (!is_tensor(value))
       fail(Code::bad_format, in_quotes(name), ": expected a tensor, found ", printable(value.python_name()), ", which this reader does not call");
@@ -244,13 +253,27 @@ inline void add_tensors(const Value& dict, const StorageLookup& lookup, TensorMa
   }
 }
 
-// The same for what StateDictFinder found: a state dict, or classy-vision's two, which become "trunk." and "heads.".
+// The same for what StateDictFinder found: a state dict, or classy-vision's two, which become "trunk." and "heads."; a trunk may stand alone.
 inline void add_found_tensors(const Value& dict, const StorageLookup& lookup, TensorMap& tensors) {
   const Value* trunk = dict.at("trunk");
   const Value* heads = dict.at("heads");
-  if (!trunk || trunk->kind != Kind::dict || !heads || heads->kind != Kind::dict) return add_tensors(dict, lookup, tensors);
+  if (!trunk || trunk->kind != Kind::dict) return add_tensors(dict, lookup, tensors);
   add_tensors(*trunk, lookup, tensors, "trunk.");
-  add_tensors(*heads, lookup, tensors, "heads.");
+  if (heads && heads->kind == Kind::dict) add_tensors(*heads, lookup, tensors, "heads.");
+}
+
+// Views that repeat elements (tensor.expand) or share them are how a few bytes become a terabyte once they are copied out. Sharing as such is common, and
+// compression too, so the bound is wide.
+inline void check_repetition(const TensorMap& tensors, std::size_t file_bytes) {
+  const std::uint64_t limit = 16 * std::uint64_t{file_bytes} + (std::uint64_t{1} << 24);
+  std::uint64_t sum = 0;
+  for (const NamedTensor& tensor : tensors) {
+    const auto count = static_cast<std::uint64_t>(element_count(tensor.view.shape));  // at most 2^62
+    sum += std::min(count, limit) * size_of(tensor.view.dtype);
+    if (sum > limit)
+      fail(Code::unsupported, in_quotes(tensor.name), " of shape ", to_string(tensor.view.shape),
+           ": expanded or shared tensors, which together would take more than 16 times the file; save contiguous copies of them");
+  }
 }
 
 }  // namespace regnet::torch

@@ -36,7 +36,8 @@ torch::StateDictFinder::Found find(torch::StateDictFinder& finder, const std::st
   }
 }
 
-Checkpoint assemble(Container container, const Program& program, const torch::StorageLookup& lookup, const std::string& weights_key) {
+Checkpoint assemble(Container container, const Program& program, const torch::StorageLookup& lookup, const std::string& weights_key,
+                    std::size_t file_bytes) {
   Checkpoint checkpoint;
   checkpoint.container = container;
   for (const std::string_view name : program.globals)
@@ -49,6 +50,7 @@ Checkpoint assemble(Container container, const Program& program, const torch::St
   const std::vector<std::string> averaged = finder.averaged_keys();
   if (!averaged.empty()) checkpoint.ema_key = averaged[0];
   torch::add_found_tensors(*found.dict, lookup, checkpoint.tensors);
+  torch::check_repetition(checkpoint.tensors, file_bytes);
   checkpoint.metadata = finder.metadata();
   checkpoint.class_names = finder.class_names();
   return checkpoint;
@@ -157,7 +159,7 @@ Checkpoint read_torch_zip(std::span<const std::byte> bytes, std::shared_ptr<cons
     if (is_new) known->second = archive.read(*entry);
     return known->second.bytes;
   };
-  Checkpoint checkpoint = assemble(Container::torch_zip, program, lookup, weights_key);
+  Checkpoint checkpoint = assemble(Container::torch_zip, program, lookup, weights_key, bytes.size());
   checkpoint.tensors.keep_alive(std::move(owner));
   for (const auto& [name, content] : storages)
     if (content.owner) checkpoint.tensors.keep_alive(content.owner);
@@ -173,7 +175,7 @@ Checkpoint read_torch_legacy(std::span<const std::byte> bytes, std::shared_ptr<c
     if (found == storages.end()) fail(Code::bad_format, "storage ", in_quotes(key), " is not in the list of storages");
     return found->second;
   };
-  Checkpoint checkpoint = assemble(Container::torch_legacy, stream.object, lookup, weights_key);
+  Checkpoint checkpoint = assemble(Container::torch_legacy, stream.object, lookup, weights_key, bytes.size());
   checkpoint.tensors.keep_alive(std::move(owner));
   return checkpoint;
 }

@@ -16,6 +16,7 @@
 #include <regnet/base/error.hpp>
 #include <regnet/base/foreign_text.hpp>
 #include <regnet/base/tensor_view.hpp>
+#include <regnet/weights/tensor_map.hpp>
 
 #include "weights/pickle.hpp"
 
@@ -122,7 +123,6 @@ inline std::span<const std::byte> storage_bytes(const StorageId& id, const std::
 }
 
 inline std::vector<std::int64_t> integers(const Value& tuple, const std::string& name) {
-  constexpr std::size_t max_rank = 64;  // torch's own
   if (tuple.kind != Kind::tuple || tuple.items.size() > max_rank)
     fail(Code::bad_format, name, ": expected a tuple of at most ", max_rank, " extents");
   std::vector<std::int64_t> out;
@@ -131,14 +131,6 @@ inline std::vector<std::int64_t> integers(const Value& tuple, const std::string&
     out.push_back(item->integer);
   }
   return out;
-}
-
-// Views that repeat elements (tensor.expand) are how a few bytes become a terabyte once they are copied out.
-inline void check_expansion(const TensorView& view, const std::string& name) {
-  constexpr std::int64_t limit = 1 << 16;
-  const std::int64_t count = element_count(view.shape);
-  if (count > limit && static_cast<std::uint64_t>(count) > view.storage.size() / size_of(view.dtype))
-    fail(Code::unsupported, name, ": an expanded tensor of shape ", to_string(view.shape), "; save a contiguous copy of it");
 }
 
 // Complex and negated tensors carry bits that change what their numbers mean.
@@ -190,7 +182,6 @@ inline TensorView to_view(const Value& tensor, const std::string& name, const St
   TensorView view{*id->type->dtype, detail::integers(*arguments[2], name), detail::integers(*arguments[3], name), arguments[1]->integer,
                   detail::storage_bytes(*id, name, lookup)};
   check_bounds(view, name);
-  detail::check_expansion(view, name);
   return view;
 }
 

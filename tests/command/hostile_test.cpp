@@ -80,9 +80,57 @@ TEST(Hostile, ViewsCannotLeaveTheirStorage) {
   expect_pickle_refused(view(huge, {2, 3}, {3, 1}), "reaches past its storage");
   expect_pickle_refused(view(0, {2, 3}, {-3, 1}), "negative stride");
   expect_pickle_refused(view(0, {huge, huge}, {0, 0}), "");
-  expect_pickle_refused(view(0, {huge}, {0}), "an expanded tensor");
+  expect_pickle_refused(view(0, {huge}, {0}), "expanded or shared tensors");
   expect_pickle_refused(view(0, {100}, {1}, 100), "storage '0'");
   expect_pickle_refused(view(0, {1}, {1}, std::numeric_limits<std::int64_t>::max()), "storage");
+}
+
+// Each name, rank and opcode is small; a million of them are not.
+TEST(Hostile, ManyOfEverythingCostsLittle) {
+  const std::vector<std::int64_t> ones(16, 1);
+  std::string names = "(";
+  const std::string view = tensor(storage("FloatStorage", "0", 6), 0, ones, ones);
+  for (int i = 0; i < 40'000; ++i) names += str("n" + std::to_string(i)) + (i ? "h\1" : view + "q\1");
+  expect_pickle_refused("}" + names + "u", "more than 32768 tensors");
+  expect_pickle_refused("]" + std::string(1'000'000, ']'), "a pickle of more than 400000 opcodes");
+  const auto header = [](const std::string& text) { return safetensors(text, ""); };
+  std::string zeros = "0";
+  for (int i = 0; i < 2'000'000; ++i) zeros += ",0";
+  expect_refused_cheaply(header("{\"a\":[" + zeros + "]}"), "found a list");
+  expect_refused_cheaply(header(R"({"a":{"dtype":"U8","shape":[)" + zeros + "]}}"), "at most 16 integers");
+  std::string strings = R"(\"\")";
+  for (int i = 0; i < 2'000'000; ++i) strings += R"(,\"\")";
+  expect_refused_cheaply(header(R"({"__metadata__":{"regnet.classes":"[)" + strings + R"(]"}})"), "of class names");
+}
+
+// A file's own words may hold what moves a terminal's cursor or ends a line.
+TEST(Hostile, ForeignTextStaysOnItsLine) {
+  const TemporaryFolder folder;
+  const auto with_metadata = [&](const std::string& key, const std::string& value) {
+    const std::string content = read(golden + "timm.safetensors");
+    const std::size_t length =
+        static_cast<unsigned char>(content[0]) + 256u * static_cast<unsigned char>(content[1]) + 65536u * static_cast<unsigned char>(content[2]);
+    std::string header = content.substr(8, length);
+    const std::string extra = "\"" + key + "\":\"" + value + "\"";
+    const std::string before = "\"__metadata__\":{";
+    const std::size_t at = header.find(before);
+    if (at == std::string::npos) header.insert(1, before + extra + "},");
+    else header.insert(at + before.size(), extra + ",");
+    return "'" + folder.write("file.safetensors", safetensors(header, content.substr(8 + length))) + "'";
+  };
+  const std::string steering = R"(\u001b[2J\nx\r\u009b\u202e)";
+  for (const auto& [key, value] : {std::pair<std::string, std::string>("regnet.model", steering),
+                                   {"regnet.model", "w0=24,wa=1,wm=2,d=8," + steering + "=8"},
+                                   {"regnet.preset", steering},
+                                   {"regnet.preset", R"({\"name\":\"\u001b\n\",\"\u001b\n\":1})"}}) {
+    SCOPED_TRACE(key + " " + value);
+    const std::string file = with_metadata(key, value);
+    expect_refused("predict --weights " + file + " image.png", "");
+    const Result shown = run_regnet("inspect " + file);
+    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_EQ(shown.out.find_first_of("\x1b\r"), std::string::npos) << shown.out;
+    EXPECT_EQ(std::count(shown.out.begin(), shown.out.end(), '\n'), 12) << shown.out;
+  }
 }
 
 TEST(Hostile, NestingIsNoRecursion) {

@@ -1,6 +1,7 @@
 // checkpoint: what the targets of the three containers do with a checkpoint that was read: all that loading and converting does with one.
 #pragma once
 
+#include <regnet/identify.hpp>
 #include <regnet/weights/bind.hpp>
 #include <regnet/weights/convert.hpp>
 #include <regnet/weights/names.hpp>
@@ -33,6 +34,12 @@ inline void use(const Checkpoint& checkpoint) {
   const CanonicalTensors canonical = to_canonical(checkpoint.tensors);
   promise(with_naming(checkpoint.tensors, Naming::pycls).size() == checkpoint.tensors.size(), "renaming loses nothing");
   const NetworkShape network = recognise(canonical.tensors);
+  std::string source;
+  std::vector<std::string> warnings;
+  class_names_of(checkpoint, network.classes, warnings);
+  check(default_recipe(checkpoint, canonical.naming, "fuzzed", source).name);
+  check(network_name(network, checkpoint));
+  for (const std::string& warning : warnings) check(warning);
   bind(build(network.stages, {.classes = network.classes, .stem_width = network.stem_width}), canonical.tensors);
 }
 

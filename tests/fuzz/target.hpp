@@ -21,6 +21,11 @@ inline void promise(bool kept, const char* what) {
   std::abort();
 }
 
+// A newline would make several lines of it, and an escape sequence is for the terminal that shows it.
+inline void check(std::string_view shown) {
+  promise(std::all_of(shown.begin(), shown.end(), [](char c) { return c >= 0x20 && c < 0x7f; }), "what is shown is one line of plain text");
+}
+
 template <class Read>
 int run(const std::uint8_t* data, std::size_t size, Read read) {
   try {
@@ -28,8 +33,7 @@ int run(const std::uint8_t* data, std::size_t size, Read read) {
   } catch (const Error& error) {
     const std::string_view message = error.what();
     promise(!message.empty(), "an error says what is wrong");
-    // A newline would make several lines of it, and an escape sequence is for the terminal that shows it.
-    promise(std::all_of(message.begin(), message.end(), [](char c) { return c >= 0x20 && c < 0x7f; }), "an error is one line of plain text");
+    check(message);
   }
   return 0;
 }

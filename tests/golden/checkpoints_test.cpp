@@ -1,6 +1,7 @@
 // Files written by torch.save and safetensors in every naming, container and dtype, with the logits PyTorch computed from what they hold.
 #include <gtest/gtest.h>
 
+#include <regnet/identify.hpp>
 #include <regnet/model.hpp>
 #include <regnet/weights/open.hpp>
 #include <regnet/weights/synthetic.hpp>

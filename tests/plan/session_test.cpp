@@ -149,7 +149,7 @@ BoundWeights with_values(const std::string& name, float value, std::size_t count
 
 TEST(Compile, WeightsThatCannotGiveARightAnswerAreRefusedByName) {
   const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
-  const std::string not_finite = "NaN or infinite values: ";
+  const std::string not_finite = "values that are NaN, infinite or beyond the range of float: ";
   for (const auto& [name, value, message] : {std::tuple("s2.b1.f.b.weight", infinity, not_finite + "s2.b1.f.b.weight (2)"),
                                              {"s2.b1.f.b_bn.weight", nan, not_finite + "s2.b1.f.b_bn.weight (2)"},
                                              {"s2.b1.f.b_bn.bias", nan, not_finite + "s2.b1.f.b_bn.bias (2)"},
@@ -157,8 +157,8 @@ TEST(Compile, WeightsThatCannotGiveARightAnswerAreRefusedByName) {
                                              {"s2.b1.f.b_bn.running_var", nan, not_finite + "s2.b1.f.b_bn.running_var (2)"},
                                              {"head.fc.weight", nan, not_finite + "head.fc.weight (2)"},
                                              {"head.fc.bias", infinity, not_finite + "head.fc.bias (2)"},
-                                             {"s1.b1.bn.running_var", -1.0f, "square root is NaN: s1.b1.bn.running_var (2)"},
-                                             {"s1.b1.bn.running_var", -1.001e-5f, "square root is NaN: s1.b1.bn.running_var (2)"}}) {
+                                             {"s1.b1.bn.running_var", -1.0f, "no inverse square root: s1.b1.bn.running_var (2)"},
+                                             {"s1.b1.bn.running_var", -1.001e-5f, "no inverse square root: s1.b1.bn.running_var (2)"}}) {
     SCOPED_TRACE(name);
     const BoundWeights weights = with_values(name, value, 2);
     EXPECT_REGNET_ERROR(compile(weights), Code::numeric, message);

@@ -203,7 +203,7 @@ TEST(SaveSafetensors, AFailureLeavesNothingBehind) {
   checkpoint.metadata["k"] = "\xff";
   expect_error(Code::bad_format, "UTF-8", [&] { save_safetensors(checkpoint, folder.path() / "out"); });
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
-  expect_error(Code::io, "nowhere", [&] { save_safetensors(checkpoint, folder.path() / "nowhere/out"); });
+  expect_error(Code::not_found, "nowhere", [&] { save_safetensors(checkpoint, folder.path() / "nowhere/out"); });
 }
 
 // Written pages of a mapped file are given back; bytes on the heap must never be.

@@ -116,11 +116,26 @@ TEST(Safetensors, DeepNestingNeitherCrashesNorIsAccepted) {
   for (const std::string open : {"[", "{\"a\":"}) {
     std::string deep;
     for (int i = 0; i < 300000; ++i) deep += open;
-    expect_refused(Code::bad_format, "nested too deeply", deep);
-    expect_refused(Code::bad_format, "nested too deeply", R"({"__metadata__":)" + deep);
+    expect_refused(Code::bad_format, "expected an object", deep);
+    expect_refused(Code::bad_format, ", but ", R"({"__metadata__":)" + deep);
   }
   std::string brackets(1000000, '[');
   expect_refused(Code::bad_format, "regnet.classes", R"({"__metadata__":{"regnet.classes":")" + brackets + "\"}}");
+}
+
+std::string many_tensors(std::size_t count) {
+  std::string header = "{";
+  for (std::size_t i = 0; i < count; ++i) header += (i ? ",\"t" : "\"t") + std::to_string(i) + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  return safetensors(header + "}", "");
+}
+
+TEST(Safetensors, TheNumberOfTensorsIsBounded) {
+  EXPECT_EQ(read(many_tensors(max_tensors)).tensors.size(), max_tensors);
+  expect_error(Code::unsupported, "more than 32768 tensors", [] { read(many_tensors(max_tensors + 1)); });
+  expect_refused(Code::bad_format, "a tensor's name of 257 bytes", "{\"" + std::string(257, 'n') + "\":{}}");
+  std::string ones = "1";
+  for (std::size_t i = 0; i < max_rank; ++i) ones += ",1";
+  expect_refused(Code::bad_format, "shape is not a list of at most 16 integers", R"({"a":{"dtype":"U8","shape":[)" + ones + "]}}");
 }
 
 TEST(Safetensors, OtherHeadersAreRefused) {

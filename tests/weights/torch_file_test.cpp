@@ -1,7 +1,5 @@
 #include <regnet/weights/torch_file.hpp>
 
-#include <chrono>
-
 #include <gtest/gtest.h>
 
 #include "weights/writers.hpp"
@@ -237,6 +235,28 @@ TEST(TorchFile, OtherWeightsAreListedAndCanBeChosen) {
                [&] { read_object(object, "emma"); });
 }
 
+TEST(TorchFile, ANameGoesBeforeAWord) {
+  const std::string object = dict({{"state_dict", dict({{"a", matrix}})},
+                                   {"state_dict_ema", dict({{"b", matrix}})},
+                                   {"ema", dict({{"c", matrix}})},
+                                   {"auto", dict({{"d", matrix}})},
+                                   {"model", dict({{"e", matrix}})}});
+  for (const char* key : {"ema", "auto", "model"}) EXPECT_EQ(read_object(object, key).weights_key, key);
+  EXPECT_EQ(read_object(object).weights_key, "state_dict");
+  // A word in the sense of its own: no averaged weights, and "auto" no entry.
+  expect_error(Code::not_found, "no averaged weights", [] {
+    read_object(dict({{"state_dict", dict({{"a", matrix}})}, {"semantic", dict({{"b", matrix}})}, {"ema", dict({{"x", integer(1)}})}}), "ema");
+  });
+  EXPECT_EQ(read_object(dict({{"net", dict({{"a", matrix}})}, {"model_EMA", dict({{"b", matrix}})}}), "ema").weights_key, "model_EMA");
+}
+
+TEST(TorchFile, AClassyTrunkMayStandAlone) {
+  const std::string trunk = dict({{"_feature_blocks.conv1.stem.0.weight", matrix}});
+  const Checkpoint checkpoint = read_object(dict({{"classy_state_dict", dict({{"base_model", dict({{"model", dict({{"trunk", trunk}})}})}})}}));
+  ASSERT_EQ(checkpoint.tensors.size(), 1u);
+  EXPECT_EQ(checkpoint.tensors.begin()->name, "trunk._feature_blocks.conv1.stem.0.weight");
+}
+
 // pycls takes the averaged weights when they have the lower error, mmengine's hook swaps the two when it saves.
 TEST(TorchFile, TheWordsModelAndEmaMeanWhatTheFrameworkMeans) {
   const auto pycls = [](double test_err, double ema_err) {
@@ -252,6 +272,9 @@ TEST(TorchFile, TheWordsModelAndEmaMeanWhatTheFrameworkMeans) {
   EXPECT_EQ(read_object(pycls(27.5, 27.4)).weights_reason, "averaged; chosen as pycls does, since ema_err 27.4 is below test_err 27.5");
   EXPECT_EQ(read_object(pycls(27.5, 27.4), "model").weights_key, "model_state");
   EXPECT_EQ(read_object(pycls(27.4, 27.5), "ema").weights_key, "ema_state");
+  const Items whole{
+      {"model_state", dict({{"a", matrix}})}, {"ema_state", dict({{"b", matrix}})}, {"test_err", integer(28)}, {"ema_err", integer(27)}};
+  EXPECT_EQ(read_object(dict(whole)).weights_key, "ema_state");
 
   const Items both{{"state_dict", dict({{"a", matrix}})}, {"ema_state_dict", dict({{"module.a", matrix}})}};
   Items mmengine = both;
@@ -354,12 +377,20 @@ TEST(TorchFile, TensorsStayInsideTheirStorage) {
   refused(0, {2, 3}, {3});
   refused(0, {std::int64_t{1} << 61}, {8});
   expect_refused(Code::bad_format, "extents",
-                 dict({{"w", tensor(float_storage, 0, std::vector<std::int64_t>(65, 1), std::vector<std::int64_t>(65, 1))}}));
+                 dict({{"w", tensor(float_storage, 0, std::vector<std::int64_t>(17, 1), std::vector<std::int64_t>(17, 1))}}));
 }
 
 TEST(TorchFile, ExpandedTensorsAreReadUnlessTheyAreABomb) {
   EXPECT_EQ(floats_of(read_object(dict({{"w", tensor(float_storage, 3, {4}, {0})}})), "w"), std::vector<float>(4, 3));
-  expect_refused(Code::unsupported, "w: an expanded tensor", dict({{"w", tensor(float_storage, 0, {std::int64_t{1} << 40}, {0})}}));
+  const auto expanded = [](std::int64_t count) { return tensor(float_storage, 0, {count}, {0}); };
+  expect_refused(Code::unsupported, "'w' of shape [1099511627776]: expanded or shared", dict({{"w", expanded(std::int64_t{1} << 40)}}));
+  expect_refused(Code::unsupported, "'w' of shape [4611686018427387904]: expanded or shared", dict({{"w", expanded(std::int64_t{1} << 62)}}));
+  // Together they are one.
+  Items shared;
+  for (int i = 0; i < 9; ++i) shared.emplace_back(std::to_string(i), expanded(1 << 19));
+  expect_refused(Code::unsupported, "'8' of shape [524288]: expanded or shared", dict(shared));
+  shared.pop_back();
+  EXPECT_EQ(read_object(dict(shared)).tensors.size(), 8u);
 }
 
 TEST(TorchFile, StoragesAreAsLongAsTheyClaim) {
@@ -473,7 +504,7 @@ TEST(TorchFile, ProgramsThatMisuseTheStackAreRefused) {
 }
 
 TEST(TorchFile, DeepValuesNeitherOverflowTheStackNorStay) {
-  const std::size_t many = 500'000;
+  const std::size_t many = 190'000;
   expect_error(Code::bad_format, "", [&] { read_object(std::string(2 * many, '(')); });
   expect_error(Code::unsupported, "opcodes", [&] { read_object(std::string(3 * many, '(')); });
   const std::string tuples = ")" + std::string(2 * many, '\x85');
@@ -503,10 +534,10 @@ TEST(TorchFile, ValuesThatHoldThemselvesNeitherHangNorLeak) {
 }
 
 // Each of these multiplies a small file: by naming one big value many times, by squaring, by a claim.
+// Something squared here would run into the test runner's timeout.
 TEST(TorchFile, SmallFilesCostLittle) {
-  const auto begin = std::chrono::steady_clock::now();
   std::string many_dicts = "}q\1(", many_names = "]q\2(", many_keys = "(";
-  for (int i = 0; i < 100000; ++i) {
+  for (int i = 0; i < 50000; ++i) {
     many_dicts += str("k" + std::to_string(i)) + "h\1";
     many_names += "h\3";
     many_keys += "h\3N";
@@ -517,9 +548,8 @@ TEST(TorchFile, SmallFilesCostLittle) {
   EXPECT_TRUE(checkpoint.class_names.empty());
   expect_error(Code::unsupported, "no weights", [&] { read_object(many_dicts + "u"); });
   std::string copies = list(std::vector<std::string>(10000, "N")) + "q\1" + "0](";
-  for (int i = 0; i < 100000; ++i) copies += (i ? "h\4h\1\x85R" : global("builtins", "set") + "q\4h\1\x85R");
+  for (int i = 0; i < 50000; ++i) copies += (i ? "h\4h\1\x85R" : global("builtins", "set") + "q\4h\1\x85R");
   expect_error(Code::bad_format, "the same list makes too many containers", [&] { read_object(copies + "e"); });
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));  // seconds with sanitizers; hours when something is squared
 }
 
 // Archives

@@ -3,7 +3,7 @@
 #include <iostream>
 #include <optional>
 
-#include <regnet/model.hpp>
+#include <regnet/identify.hpp>
 #include <regnet/weights/convert.hpp>
 #include <regnet/weights/open.hpp>
 
@@ -67,7 +67,7 @@ int run(const ConvertOptions& options) {
   save_safetensors(target, options.out, options.force ? regnet::Existing::replace : regnet::Existing::keep);
   if (options.quiet) return exit_done;
   std::cerr << options.out << ": " << target.tensors.size() << " tensors";
-  if (!source.weights_key.empty()) std::cerr << " of " << source.weights_key;
+  if (!source.weights_key.empty()) std::cerr << " of " << regnet::one_line(source.weights_key);
   if (!options.naming.empty()) std::cerr << ", names of " << name_of(*from) << " changed to those of " << options.naming;
   if (target.metadata.contains("regnet.preset") && !source.metadata.contains("regnet.preset")) std::cerr << ", preprocessing recorded";
   std::cerr << '\n';

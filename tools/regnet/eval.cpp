@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/base/threads.hpp>
 #include <regnet/design/published.hpp>
 #include <regnet/eval/evaluate.hpp>
@@ -275,7 +276,7 @@ Json report_json(const EvalOptions& options, const Outcome& outcome, const regne
 
 std::string class_text(int index, const Outcome& outcome) {
   const auto i = static_cast<std::size_t>(index);
-  return std::to_string(index) + (i < outcome.class_names.size() ? " " + outcome.class_names[i] : "");
+  return std::to_string(index) + (i < outcome.class_names.size() ? " " + regnet::one_line(outcome.class_names[i]) : "");
 }
 
 void print_text(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts, const std::optional<regnet::RealCounts>& real) {
@@ -386,7 +387,7 @@ int run(EvalOptions& options) {
   const Outcome outcome = offline ? read_outcome(options) : run_network(options);
   const regnet::Counts counts = regnet::count(outcome.predictions.images, options.evaluate.skip_errors);
   for (const regnet::ImageResult& image : outcome.predictions.images)
-    if (!image.answer.error.empty()) std::cerr << "regnet: " << image.answer.error << '\n';
+    if (!image.answer.error.empty()) std::cerr << "regnet: " << regnet::one_line(image.answer.error) << '\n';
   write_file(options.predictions, [&](std::ostream& out) { write_predictions(outcome.predictions, out); });
   write_file(options.confusion, [&](std::ostream& out) {
     out << "label,predicted,count\n";

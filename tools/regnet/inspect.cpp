@@ -4,9 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/base/mapped_file.hpp>
 #include <regnet/graph/complexity.hpp>
-#include <regnet/model.hpp>
+#include <regnet/identify.hpp>
 #include <regnet/plan/examine.hpp>
 #include <regnet/weights/open.hpp>
 
@@ -31,15 +32,24 @@ std::string dtypes_of(const regnet::TensorMap& tensors) {
   return out;
 }
 
+void inspect_recipe(const regnet::Checkpoint& checkpoint, regnet::Naming naming, const std::string& file, Json& json,
+                    std::vector<std::string>& problems) {
+  try {
+    std::string source;
+    json["preset"] = regnet::default_recipe(checkpoint, naming, file, source).name;
+    json["preset_source"] = source;
+  } catch (const regnet::Error& error) {
+    problems.push_back(std::string("metadata regnet.preset: ") + error.what());
+  }
+}
+
 // Adds what can be said of the network; what cannot becomes a problem, not an error. Problems come worst first.
 void inspect_network(const regnet::Checkpoint& checkpoint, const std::string& file, Json& json, std::vector<std::string>& problems) {
   std::vector<std::string> warnings;
   try {
     const regnet::CanonicalTensors canonical = regnet::to_canonical(checkpoint.tensors);
     json["naming"] = name_of(canonical.naming);
-    std::string source;
-    json["preset"] = regnet::default_recipe(checkpoint, canonical.naming, file, source).name;
-    json["preset_source"] = source;
+    inspect_recipe(checkpoint, canonical.naming, file, json, problems);
     const regnet::NetworkShape network = regnet::recognise(canonical.tensors);
     json["model"] = regnet::network_name(network, checkpoint);
     json["classes"] = network.classes;
@@ -103,7 +113,9 @@ std::string listed(const Json& list, std::size_t limit, const std::string& none)
 }
 
 void print_for_people(const Json& json) {
-  const auto row = [](const char* name, const std::string& value) { std::cout << std::left << std::setw(15) << name << value << '\n'; };
+  const auto row = [](const char* name, const std::string& value) {
+    std::cout << std::left << std::setw(15) << name << regnet::one_line(value) << '\n';
+  };
   const auto text_of = [&](const char* key) { return json[key].is_null() ? std::string("unknown") : json[key].get<std::string>(); };
   row("file", text_of("file") + ", " + grouped(json["bytes"]) + " bytes");
   const bool named = !json["sha256_in_name"].is_null();

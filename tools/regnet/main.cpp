@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <regnet/base/error.hpp>
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/base/threads.hpp>
 #include <regnet/image/decode.hpp>
 #include <regnet/plan/plan.hpp>
@@ -65,7 +66,7 @@ int main(int argc, char** argv) {
   } catch (const std::filesystem::filesystem_error& error) {
     std::cerr << "regnet: " << error.path1().string() << ": " << error.code().message() << '\n';
   } catch (const std::exception& error) {
-    std::cerr << "regnet: " << error.what() << '\n';
+    std::cerr << "regnet: " << regnet::one_line(error.what(), 4000) << '\n';
   }
   return exit_bad_input;
 }

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <span>
 
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/base/mapped_file.hpp>
 #include <regnet/weights/open.hpp>
 #include <regnet/weights/safetensors.hpp>
@@ -67,7 +68,7 @@ regnet::RecipeOverrides RecipeChoice::overrides() const {
 
 void ModelChoice::add_options(CLI::App& app) {
   app.add_option("--weights", x_weights,
-                 "Checkpoint of pycls, mmcls, timm, torchvision or transformers; without it the built-in demo network is used");
+                 "Checkpoint of pycls, mmcls, timm, torchvision, transformers or VISSL; without it the built-in demo network is used");
   app.add_option("--model", x_model, "The network that the weights must be; without it, it is recognised from their shapes");
   app.add_option("--classes", x_classes, "The number of classes that the weights must have")->check(CLI::Range(1, 1 << 20));
   app.add_option("--weights-key", x_weights_key, weights_key_help);
@@ -89,10 +90,10 @@ regnet::Model ModelChoice::load(bool quiet, const regnet::SessionOptions& expect
   if (is_demo()) std::cerr << "no --weights: using the built-in demo network, trained on Fashion-MNIST\n";
   std::cerr << "network: " << model.name << ", " << model.plan.classes() << " classes, " << name_of(model.naming) << " names in "
             << name_of(model.container);
-  if (!model.weights_key.empty()) std::cerr << ", weights from " << model.weights_key;
+  if (!model.weights_key.empty()) std::cerr << ", weights from " << regnet::one_line(model.weights_key);
   if (!model.weights_reason.empty()) std::cerr << " (" << model.weights_reason << ')';
   for (std::size_t i = 0; i < model.other_weights_keys.size(); ++i)
-    std::cerr << (i ? ", " : "; not used, though weights too (--weights-key): ") << model.other_weights_keys[i];
+    std::cerr << (i ? ", " : "; not used, though weights too (--weights-key): ") << regnet::one_line(model.other_weights_keys[i]);
   std::cerr << "\npreprocessing: " << model.recipe.name << " (" << model.recipe_source << "): resize " << model.recipe.resize << ", crop "
             << model.recipe.crop << ", " << name_of(model.recipe.interpolation) << ", " << name_of(model.recipe.channels) << '\n';
   return model;

@@ -2,6 +2,7 @@
 #include <iomanip>
 #include <iostream>
 
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/image/preprocess.hpp>
 
 #include "commands.hpp"
@@ -71,7 +72,7 @@ class Predictor {
       body();
     } catch (const regnet::Error& error) {
       results.push_back({name, {}, error.what()});
-      std::cerr << "regnet: " << error.what() << '\n';
+      std::cerr << "regnet: " << regnet::one_line(error.what()) << '\n';
     }
   }
 
@@ -122,10 +123,10 @@ void print_csv(const std::vector<Result>& results) {
 void print_text(const std::vector<Result>& results) {
   for (const Result& result : results) {
     if (!result.error.empty()) continue;
-    std::cout << result.image << '\n';
+    std::cout << regnet::one_line(result.image) << '\n';
     for (const regnet::Prediction& p : result.top)
       std::cout << "  " << std::fixed << std::setprecision(2) << std::setw(6) << 100 * p.probability << "%  " << std::setw(4) << p.class_index << "  "
-                << p.name << '\n';
+                << regnet::one_line(p.name) << '\n';
   }
 }
 

@@ -87,9 +87,16 @@ std::string sha256(std::span<const std::byte> bytes, const regnet::ByteOwner* ow
   return digits;
 }
 
+// A day such as 20211213 has the form of a digest's beginning, and names hold them too.
+static bool is_date(const std::string& digits) {
+  if (digits.size() != 8 || digits.find_first_not_of("0123456789") != std::string::npos) return false;
+  const int year = std::stoi(digits.substr(0, 4)), month = std::stoi(digits.substr(4, 2)), day = std::stoi(digits.substr(6, 2));
+  return year >= 2000 && year < 2100 && month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
 std::string digest_in_name(const std::string& path) {
   const std::string stem = std::filesystem::path(path).stem().string();
   const std::string digits = stem.substr(stem.rfind('-') + 1);
   const bool hexadecimal = digits.find_first_not_of("0123456789abcdef") == std::string::npos;
-  return digits.size() < stem.size() && digits.size() >= 6 && digits.size() <= 64 && hexadecimal ? digits : "";
+  return digits.size() < stem.size() && digits.size() >= 6 && digits.size() <= 64 && hexadecimal && !is_date(digits) ? digits : "";
 }

@@ -66,29 +66,40 @@ inline void check_bounds(const TensorView& view, std::string_view name) {
          " elements");
 }
 
+// Walks the elements of a view row by row: next() is the index of the next one in its storage.
+class StridedIndices {
+ public:
+  explicit StridedIndices(const TensorView& view) : x_shape(view.shape), x_strides(view.strides), x_at(view.shape.size(), 0), x_index(view.offset) {
+    for (std::size_t axis = 0; axis < x_shape.size(); ++axis)
+      if (x_shape[axis] == 1) x_strides[axis] = 0;  // never stepped, and a file may say anything there
+  }
+
+  std::int64_t next() {
+    const std::int64_t index = x_index;
+    for (std::size_t axis = x_shape.size(); axis-- > 0;) {
+      x_index += x_strides[axis];
+      if (++x_at[axis] < x_shape[axis]) break;
+      x_index -= x_strides[axis] * x_shape[axis];
+      x_at[axis] = 0;
+    }
+    return index;
+  }
+
+ private:
+  const Shape& x_shape;
+  std::vector<std::int64_t> x_strides, x_at;
+  std::int64_t x_index;
+};
+
 namespace detail {
 
 template <class Element, class Convert>
 void copy_strided(const TensorView& view, std::vector<float>& dst, Convert convert) {
-  const auto load = [&](std::int64_t index) {
-    Element element;  // storages may start at any byte, so no pointer to Element is formed
-    std::memcpy(&element, view.storage.data() + index * std::int64_t{sizeof(Element)}, sizeof(Element));
-    return convert(element);
-  };
-  const std::size_t rank = view.shape.size();
-  std::vector<std::int64_t> strides = view.strides;
-  for (std::size_t axis = 0; axis < rank; ++axis)
-    if (view.shape[axis] == 1) strides[axis] = 0;  // never stepped, and a file may say anything there
-  std::vector<std::int64_t> at(rank, 0);
-  std::int64_t index = view.offset;
+  StridedIndices indices(view);
   for (float& value : dst) {
-    value = load(index);
-    for (std::size_t axis = rank; axis-- > 0;) {
-      index += strides[axis];
-      if (++at[axis] < view.shape[axis]) break;
-      index -= strides[axis] * view.shape[axis];
-      at[axis] = 0;
-    }
+    Element element;  // storages may start at any byte, so no pointer to Element is formed
+    std::memcpy(&element, view.storage.data() + indices.next() * std::int64_t{sizeof(Element)}, sizeof(Element));
+    value = convert(element);
   }
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/design/params.hpp>
 #include <regnet/design/stages.hpp>
 
@@ -96,7 +97,8 @@ inline double parse_number(std::string_view design, std::string_view key, std::s
   double number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error != std::errc{} || end != value.data() + value.size() || (whole && (number != std::nearbyint(number) || std::abs(number) > 1e6)))
-    fail(Code::invalid_argument, "design '", design, "': ", key, ": expected a ", whole ? "whole number" : "number", ", found '", value, "'");
+    fail(Code::invalid_argument, "design ", in_quotes(design), ": ", in_quotes(key), ": expected a ", whole ? "whole number" : "number", ", found ",
+         in_quotes(value));
   return number;
 }
 
@@ -119,10 +121,12 @@ inline Params parse_params(std::string_view design) {
     else if (key == "b") params.bottleneck = real();
     else if (key == "rule" && (value == "pycls" || value == "torchvision"))
       params.rule = value == "pycls" ? WidthRule::pycls : WidthRule::torchvision;
-    else fail(Code::invalid_argument, "design '", design, "': expected w0, wa, wm, d, g, b or rule=pycls|torchvision, found '", item, "'");
+    else
+      fail(Code::invalid_argument, "design ", in_quotes(design), ": expected w0, wa, wm, d, g, b or rule=pycls|torchvision, found ", in_quotes(item));
     if (const auto at = missing.find(text(key, ' ')); at != std::string::npos) missing.erase(at, key.size() + 1);
   }
-  if (!missing.empty()) fail(Code::invalid_argument, "design '", design, "': missing ", missing, "(example: w0=24,wa=24.48,wm=2.54,d=22,g=16)");
+  if (!missing.empty())
+    fail(Code::invalid_argument, "design ", in_quotes(design), ": missing ", missing, "(example: w0=24,wa=24.48,wm=2.54,d=22,g=16)");
   validate(params);
   return params;
 }
@@ -140,7 +144,7 @@ inline Design find_design(std::string_view name) {
   for (const ZooEntry& entry : zoo)
     for (const std::string_view spelling : {entry.name, entry.timm, entry.torchvision})
       if (!key.empty() && key == detail::spelling_key(spelling)) return {std::string(entry.name), entry.params};
-  fail(Code::not_found, "model '", name, "': no such RegNetX; near names: ", detail::near_names(key),
+  fail(Code::not_found, "model ", in_quotes(name), ": no such RegNetX; near names: ", detail::near_names(key.substr(0, 64)),
        "; a design is given as w0=24,wa=24.48,wm=2.54,d=22,g=16");
 }
 

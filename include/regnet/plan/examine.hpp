@@ -11,12 +11,12 @@ namespace regnet {
 
 // In order of gravity. With one of the first three the logits would be NaN, infinite or wrong; compile refuses such weights.
 enum class Flaw {
-  not_finite,            // values that are NaN or infinite
+  not_finite,            // values that are NaN, infinite or, as float64, beyond the range of float
   impossible_variance,   // running variances of -epsilon or less, whose square root is NaN
   overflow,              // values that become infinite when batch normalisation is folded into them
   negative_variance,     // running variances below zero that epsilon makes positive again
   untrained_statistics,  // running means of 0 and variances of 1 throughout: no image ever went through in training mode
-  flushed                // values below 2^-126 after folding, which become 0: subnormals slow every kernel and add nothing
+  flushed                // values below 2^-126, folding done, which become 0: subnormals slow every kernel and add nothing
 };
 
 constexpr bool is_error(Flaw flaw) { return flaw <= Flaw::overflow; }

@@ -17,6 +17,12 @@
 
 namespace regnet {
 
+// What a checkpoint may hold, so that no file costs more memory than it is worth. The largest RegNet has 400 tensors, their names have some 60 bytes.
+inline constexpr std::size_t max_tensors = std::size_t{1} << 15;
+inline constexpr std::size_t max_name_bytes = 256;
+inline constexpr std::size_t max_rank = 16;
+inline constexpr std::size_t max_text_bytes = std::size_t{1} << 24;  // of class names, and of the metadata that a torch file scatters
+
 struct NamedTensor {
   std::string name;
   TensorView view;
@@ -24,8 +30,9 @@ struct NamedTensor {
 
 class TensorMap {
  public:
-  // Appends a tensor whose bounds were checked. Throws bad_format when the name is there already.
+  // Appends a tensor whose bounds were checked. Throws bad_format when the name is there already, unsupported beyond max_tensors.
   void add(std::string name, TensorView view) {
+    if (x_tensors.size() == max_tensors) fail(Code::unsupported, "more than ", max_tensors, " tensors");
     if (!x_index.emplace(name, x_tensors.size()).second) fail(Code::bad_format, in_quotes(name), ": appears twice");
     x_tensors.push_back({std::move(name), std::move(view)});
   }
@@ -80,7 +87,7 @@ struct Checkpoint {
   Container container = Container::safetensors;
   std::string weights_key;                      // the entry the tensors were taken from, such as "model_state"; empty: the file itself
   std::string weights_reason;                   // why that entry, when it is not the first that one would look for; a phrase
-  std::string ema_key;                          // the entry with averaged weights, taken or not; empty: none
+  std::string ema_key;                          // the (first) entry with averaged weights, taken or not; empty: none
   std::vector<std::string> other_weights_keys;  // entries that hold tensors too and were not taken, such as an EMA
   TensorMap tensors;                            // named as in the file
   std::map<std::string, std::string> metadata;  // of safetensors, or the strings and numbers beside a torch state dict ("meta.mmcls_version", "cfg")
