@@ -13,7 +13,7 @@ namespace regnet {
 
 class Session {
  public:
-  // Throws invalid_argument for a batch outside 1..4096 or a negative thread count, std::bad_alloc.
+  // Throws invalid_argument for a batch outside 1..4096 or a negative thread count, unsupported when no kernel can run a layer, std::bad_alloc.
   explicit Session(const Plan& plan, const SessionOptions& options = {});
   ~Session();
   Session(Session&&) noexcept;
