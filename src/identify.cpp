@@ -14,10 +14,10 @@ namespace {
 // torchvision trained each network twice; the two sets want different resizing, and only the file's name tells them apart.
 std::string torchvision_preset(const std::string& origin, std::string& source) {
   const std::string file = std::filesystem::path(origin).filename().string();
-  for (const PublishedAccuracy& row : published_accuracies)
-    if (row.file == file && row.source.starts_with("torchvision")) {
+  for (const PublishedAccuracy& row : published_accuracies())
+    if (row.file == file && row.preset.starts_with("torchvision")) {
       source = text("by the published file name ", file);
-      return std::string(row.source);
+      return row.preset;
     }
   source = "by the file's naming (torchvision; its current weights assumed, choose torchvision-v1 for the first ones)";
   return "torchvision-v2";

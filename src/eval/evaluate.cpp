@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <mutex>
 
@@ -84,22 +85,25 @@ class Evaluation {
     Answer& answer = x_report.answers[sample];
     if (!answer.error.empty()) return;
     try {
-      answer.top = best_classes(logits);
+      choose(logits, answer);
     } catch (const Error& error) {
       fail(error.code(), x_samples[sample].path.string(), ": ", error.what());
     }
-    for (const int index : answer.top) answer.logits.push_back(logits[static_cast<std::size_t>(index)]);
   }
 
   // Among some classes only, the logits of these are ranked; of equal ones still the lower class comes first.
-  std::vector<int> best_classes(std::span<const float> logits) const {
+  void choose(std::span<const float> logits, Answer& answer) const {
     const std::vector<int>& only = x_options.only_classes;
-    if (only.empty()) return top_k(logits, 5);
     std::vector<float> chosen;
     for (const int index : only) chosen.push_back(logits[static_cast<std::size_t>(index)]);
-    std::vector<int> best = top_k(chosen, 5);
-    for (int& place : best) place = only[static_cast<std::size_t>(place)];
-    return best;
+    const std::span<const float> ranked = only.empty() ? logits : std::span<const float>(chosen);
+    answer.top = top_k(ranked, 5);
+    for (const int place : answer.top) answer.logits.push_back(ranked[static_cast<std::size_t>(place)]);
+    double sum = 0;
+    for (const float logit : ranked) sum += std::exp(double{logit} - answer.logits[0]);
+    answer.probability = static_cast<float>(1 / sum);
+    if (only.empty()) return;
+    for (int& place : answer.top) place = only[static_cast<std::size_t>(place)];
   }
 
   void tally(std::size_t first, std::size_t count, double decode_seconds, double forward_seconds) {

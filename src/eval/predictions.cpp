@@ -24,6 +24,7 @@ std::vector<std::string> column_names() {
     names.push_back(text("class", rank));
     names.push_back(text("logit", rank));
   }
+  names.push_back("probability");
   return names;
 }
 
@@ -88,7 +89,7 @@ bool parse(const std::string& field, Number& number) {
 
 // Returns what is wrong, or nothing.
 const char* parse_row(const std::vector<std::string>& fields, ImageResult& result, int& total) {
-  if (fields.size() != fixed_columns + 2 * ranks) return "expected 15 fields";
+  if (fields.size() != fixed_columns + 2 * ranks + 1) return "expected 16 fields";
   if (!parse(fields[0], result.index) || !parse(fields[1], total) || result.index < 1 || result.index > total)
     return "expected an index from 1 up, and of how many";
   --result.index;
@@ -108,6 +109,11 @@ const char* parse_row(const std::vector<std::string>& fields, ImageResult& resul
     result.answer.top.push_back(class_index);
     result.answer.logits.push_back(logit);
   }
+  const std::string& probability = fields.back();
+  if (result.answer.top.empty()
+          ? !probability.empty()
+          : !parse(probability, result.answer.probability) || !(result.answer.probability >= 0 && result.answer.probability <= 1))
+    return "expected the probability of the first class";
   return result.answer.error.empty() == result.answer.top.empty() ? "expected either classes or an error" : nullptr;
 }
 
@@ -138,6 +144,7 @@ void write_rows(const Predictions& predictions, std::ostream& out) {
       if (rank < result.answer.top.size()) line += text(',', result.answer.top[rank], ',', shortest(result.answer.logits[rank]));
       else line += ",,";
     }
+    line += result.answer.top.empty() ? "," : text(',', shortest(result.answer.probability));
     out << line << '\n';
   }
 }

@@ -12,7 +12,7 @@ namespace regnet::detail {
 class SessionImpl {
  public:
   virtual ~SessionImpl() = default;
-  virtual void run(const float* images, float* logits) = 0;
+  virtual void run(const float* images, float* logits, const LayerObserver* observe) = 0;  // which may be nullptr
   [[nodiscard]] virtual const std::vector<LayerReport>& layers() const = 0;
   [[nodiscard]] virtual std::size_t arena_bytes() const = 0;
 };

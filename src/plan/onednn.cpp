@@ -145,7 +145,7 @@ void OnednnPlan::pack_weights(Program& program, int threads, std::vector<Finding
 
 template <class PrimitiveDesc>
 void report(Program& program, const Node& node, const PrimitiveDesc& desc) {
-  program.layers.push_back({node.name, node.dims, desc.impl_info_str(), is_slow(desc)});
+  program.layers.push_back({node.name, kind_of(node.op), node.dims, desc.impl_info_str(), is_slow(desc)});
 }
 
 // The caller's planes become NHWC: oneDNN has only its reference kernel for a convolution between the two layouts.
@@ -256,7 +256,11 @@ BufferPlan plan_buffers(const Graph& graph, int batch) {
 class OnednnSession final : public SessionImpl {
  public:
   OnednnSession(const OnednnPlan& plan, std::shared_ptr<const Program> program, const SessionOptions& options)
-      : x_program(std::move(program)), x_threads(options.threads), x_modes(static_cast<std::size_t>(options.threads)), x_stream(plan.engine()) {
+      : x_program(std::move(program)),
+        x_threads(options.threads),
+        x_batch(static_cast<std::size_t>(options.batch)),
+        x_modes(static_cast<std::size_t>(options.threads)),
+        x_stream(plan.engine()) {
     const BufferPlan buffers = plan_buffers(plan.fused(), options.batch);
     const MemoryLayout layout = plan_memory(buffers.lifetimes);
     std::size_t scratch_bytes = 0;
@@ -285,14 +289,16 @@ class OnednnSession final : public SessionImpl {
     }
   }
 
-  void run(const float* images, float* logits) override {
+  void run(const float* images, float* logits, const LayerObserver* observe) override {
     const OpenmpThreads threads(x_threads);
     const TeamFlushesSubnormals flushed(x_modes);
     check(dnnl_memory_set_data_handle(x_input, const_cast<float*>(images)));
     check(dnnl_memory_set_data_handle(x_output, logits));
     // The C interface, since dnnl::primitive::execute builds a map and an array on every call.
-    for (const Call& call : x_calls)
+    for (const Call& call : x_calls) {
       check(dnnl_primitive_execute(call.primitive, x_stream.get(), static_cast<int>(call.args.size()), call.args.data()));
+      if (observe) show(static_cast<std::size_t>(&call - x_calls.data()), *observe);
+    }
   }
 
   const std::vector<LayerReport>& layers() const override { return x_program->layers; }
@@ -309,12 +315,29 @@ class OnednnSession final : public SessionImpl {
     call.args.push_back({role, x_memories.back().get()});
   }
 
+  // A layer's output, from NHWC into planes.
+  void show(std::size_t index, const LayerObserver& observe) const {
+    const LayerReport& layer = x_program->layers[index];
+    void* data = nullptr;
+    for (const dnnl_exec_arg_t& arg : x_calls[index].args)
+      if (arg.arg == DNNL_ARG_DST) check(dnnl_memory_get_data_handle(arg.memory, &data));
+    const auto* src = static_cast<const float*>(data);
+    const auto area = static_cast<std::size_t>(layer.dims.height) * static_cast<std::size_t>(layer.dims.width);
+    const auto channels = static_cast<std::size_t>(layer.dims.channels);
+    std::vector<float> values(x_batch * channels * area);
+    for (std::size_t i = 0; i < x_batch; ++i)
+      for (std::size_t c = 0; c < channels; ++c)
+        for (std::size_t p = 0; p < area; ++p) values[(i * channels + c) * area + p] = src[(i * area + p) * channels + c];
+    observe(layer, values);
+  }
+
   static void check(dnnl_status_t status) {
     if (status != dnnl_success) fail(Code::unsupported, "oneDNN could not execute a kernel: status ", status);
   }
 
   std::shared_ptr<const Program> x_program;
   int x_threads;
+  std::size_t x_batch;
   std::vector<FloatingMode> x_modes;  // one per thread
   dnnl::stream x_stream;
   AlignedBuffer x_arena;

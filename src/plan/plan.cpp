@@ -50,7 +50,9 @@ Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
-void Session::run(std::span<const float> images, std::span<float> logits) {
+void Session::run(std::span<const float> images, std::span<float> logits) { run(images, logits, {}); }
+
+void Session::run(std::span<const float> images, std::span<float> logits, const LayerObserver& observe) {
   const Graph& graph = x_state->plan->weights.graph;
   const auto batch = static_cast<std::size_t>(x_state->options.batch);
   const std::size_t expected_images = batch * static_cast<std::size_t>(graph.input_dims().count());
@@ -62,7 +64,7 @@ void Session::run(std::span<const float> images, std::span<float> logits) {
     fail(Code::invalid_argument, "session: expected room for ", batch, " x ", graph.classes(), " logits, found ", logits.size());
   // A kernel's ReLU turns NaN into 0, so a broken image would get an answer like any other.
   if (!all_finite(images)) fail(Code::numeric, "session: expected finite values in the images, found NaN or infinity");
-  x_state->impl->run(images.data(), logits.data());
+  x_state->impl->run(images.data(), logits.data(), observe ? &observe : nullptr);
 }
 
 int Session::batch() const { return x_state->options.batch; }

@@ -59,18 +59,20 @@ class ReferenceSession final : public SessionImpl {
   ReferenceSession(const BoundWeights& weights, int batch, const std::vector<LayerReport>& layers)
       : x_weights(weights), x_batch(batch), x_layers(layers) {}
 
-  void run(const float* images, float* logits) override {
+  void run(const float* images, float* logits, const LayerObserver* observe) override {
     const Graph& graph = x_weights.graph;
+    std::vector<std::vector<float>> seen(observe ? graph.nodes().size() : 0);  // by node, of all images
     for (int image = 0; image < x_batch; ++image) {
-      const Matrix result = run_one(images + image * graph.input_dims().count());
+      const Matrix result = run_one(images + image * graph.input_dims().count(), seen);
       for (int c = 0; c < graph.classes(); ++c) logits[image * graph.classes() + c] = static_cast<float>(result(c, 0));
     }
+    for (std::size_t i = 0; i < seen.size(); ++i) (*observe)(x_layers[i], seen[i]);
   }
   const std::vector<LayerReport>& layers() const override { return x_layers; }
   std::size_t arena_bytes() const override { return 0; }
 
  private:
-  Matrix run_one(const float* image) const {
+  Matrix run_one(const float* image, std::vector<std::vector<float>>& seen) const {
     const std::vector<Node>& nodes = x_weights.graph.nodes();
     std::vector<Matrix> values(nodes.size());
     std::vector<std::size_t> last_use(nodes.size(), 0);
@@ -78,6 +80,7 @@ class ReferenceSession final : public SessionImpl {
       for (const NodeId id : nodes[i].inputs) last_use[static_cast<std::size_t>(id)] = i;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       values[i] = compute(nodes[i], values, image);
+      if (!seen.empty()) seen[i].insert(seen[i].end(), values[i].data(), values[i].data() + values[i].size());
       for (const NodeId id : nodes[i].inputs)
         if (last_use[static_cast<std::size_t>(id)] == i) values[static_cast<std::size_t>(id)].resize(0, 0);
     }
@@ -117,7 +120,7 @@ class ReferencePlan final : public PlanImpl {
   explicit ReferencePlan(BoundWeights bound) : PlanImpl(std::move(bound)) {
     findings = examine(weights);
     refuse_errors(findings);
-    for (const Node& node : weights.graph.nodes()) x_layers.push_back({node.name, node.dims, "reference:double", false});
+    for (const Node& node : weights.graph.nodes()) x_layers.push_back({node.name, kind_of(node.op), node.dims, "reference:double", false});
   }
   std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override {
     return std::make_unique<ReferenceSession>(weights, options.batch, x_layers);

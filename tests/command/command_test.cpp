@@ -485,10 +485,10 @@ TEST(Eval, AnAccuracyOfGuessingIsSaidToBeOne) {
 
 // A predictions file of so many images, of which so many are right.
 std::string predictions_with(int right, int total) {
-  std::string rows = "index,of,image,label,error,class1,logit1,class2,logit2,class3,logit3,class4,logit4,class5,logit5\n";
+  std::string rows = "index,of,image,label,error,class1,logit1,class2,logit2,class3,logit3,class4,logit4,class5,logit5,probability\n";
   for (int i = 1; i <= total; ++i) {
     const std::string number = std::to_string(i);
-    rows += number + "," + std::to_string(total) + ",ILSVRC2012_val_" + number + ".JPEG,7,," + (i <= right ? "7" : "8") + ",1.5,,,,,,,,\n";
+    rows += number + "," + std::to_string(total) + ",ILSVRC2012_val_" + number + ".JPEG,7,," + (i <= right ? "7" : "8") + ",1.5,,,,,,,,,0.5\n";
   }
   return rows;
 }
@@ -510,8 +510,7 @@ TEST(Eval, AConfigGivesAVerdictAgainstThePublishedAccuracy) {
   expect_verdict(run(700, 1000, "mmcls/regnetx_400mf"), "compatible", 0);
   expect_verdict(run(600, 1000, "mmcls/regnetx_400mf"), "not reproduced", 1);
   EXPECT_EQ(Json::parse(run(36'200, 50'000, "mmcls/regnetx_400mf").out)["published"]["explanation"], "of the size that preprocessing alone explains");
-  expect_refused("eval --config mmcls/regnetx_200mf",
-                 "expected SOURCE/MODEL such as mmcls/regnetx_400mf, found 'mmcls/regnetx_200mf'; there are mmcls/regnetx_400mf");
+  expect_refused("eval --config mmcls/regnetx_200mf", "found 'mmcls/regnetx_200mf'; there are mmcls/regnetx_400mf");
   expect_refused("eval --config mmcls/regnetx_400mf", "expected regnetx_400mf, found w0=24,wa=16,wm=2,d=8,g=16");
 }
 

@@ -115,12 +115,40 @@ TEST(ZooNames, ShapesFindTheirName) {
 }
 
 TEST(PublishedAccuracies, BelongToZooEntriesAndNoFileIsListedTwice) {
-  std::set<std::string_view> files;
-  for (const PublishedAccuracy& row : published_accuracies) {
-    EXPECT_EQ(find_design(row.model).name, row.model);
-    EXPECT_TRUE(files.insert(row.file).second) << row.file;
+  std::set<std::string_view> files, names;
+  std::map<std::string_view, int> rows;
+  for (const PublishedAccuracy& row : published_accuracies()) {
+    EXPECT_EQ(row.name, std::string(row.origin()) + "/" + row.model);
+    EXPECT_TRUE(names.insert(row.name).second) << row.name;
+    EXPECT_EQ(find_published(row.name), &row);
+    EXPECT_TRUE(row.preset == "timm" || files.insert(row.file).second) << row.file;  // on timm's hub each has a folder
     EXPECT_GT(row.top5, row.top1);
+    ++rows[row.origin()];
   }
+  EXPECT_EQ(rows,
+            (std::map<std::string_view, int>{
+                {"mmcls", 8}, {"mmcls-converted", 8}, {"pycls", 12}, {"timm", 12}, {"timm-tv2", 7}, {"torchvision-v1", 7}, {"torchvision-v2", 7}}));
+}
+
+TEST(PublishedAccuracies, ARowIsReadStrictly) {
+  const std::string good = R"({"model":"RegNetX-400MF","preset":"timm","resize":232,"file":"a.pth","top1":72.5,"top5":90,"source":"s"})";
+  const PublishedAccuracy row = parse_published("a/b", good);
+  EXPECT_EQ(row.model, "regnetx_400mf");
+  EXPECT_EQ(row.resize, 232);
+  EXPECT_EQ(row.top5, 90);
+  const auto refused = [&](const std::string& from, const std::string& to, Code code, const std::string& words) {
+    std::string text = good;
+    text.replace(text.find(from), from.size(), to);
+    EXPECT_REGNET_ERROR(parse_published("a/b", text), code, words);
+  };
+  refused("400MF", "300MF", Code::not_found, "no such RegNetX");
+  refused("72.5", "\"72\"", Code::bad_format, "config a/b: top1: expected a percentage, found \"72\"");
+  refused("90", "101", Code::bad_format, "top5: expected a percentage");
+  refused("232", "-1", Code::bad_format, "resize: expected a number of pixels, found -1");
+  refused("\"s\"", "\"\"", Code::bad_format, "source: expected a string");
+  refused("\"file\":\"a.pth\",", "", Code::bad_format, "key 'file' is missing");
+  refused("}", ",\"x\":1}", Code::bad_format, "unknown key 'x'");
+  refused("{", "[", Code::bad_format, "expected a JSON object, found bytes that are no JSON");
 }
 
 }  // namespace

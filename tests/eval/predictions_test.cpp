@@ -17,6 +17,7 @@ ImageResult image(int index, const std::string& name, int label, std::vector<int
   ImageResult result{index, name, label, {std::move(top), {}, error}};
   for (std::size_t i = 0; i < result.answer.top.size(); ++i)
     result.answer.logits.push_back(0.1f * static_cast<float>(index) - static_cast<float>(i) / 3);
+  if (!result.answer.top.empty()) result.answer.probability = 0.3f + 0.1f * static_cast<float>(index);
   return result;
 }
 
@@ -68,21 +69,24 @@ TEST(Predictions, SurviveTheFileToTheLastBitOfALogit) {
 }
 
 TEST(Predictions, AFileThatIsNoneIsRefusedWithItsLine) {
-  const std::string names = written({}), row = "1,2,a.jpg,0,,3,1.5,,,,,,,,\n";
+  const std::string names = written({}), row = "1,2,a.jpg,0,,3,1.5,,,,,,,,,0.5\n";
   EXPECT_EQ(read_text(names + row).images.size(), 1u);
   for (const auto& [text, words] : {std::pair<std::string, const char*>{"", ":1: expected the line of names"},
                                     {"image,label\n", ":1: expected the line of names"},
-                                    {names + "1,2,a.jpg\n", ":2: expected 15 fields, for image 'a.jpg'"},
-                                    {names + row + "0,2,b.jpg,0,,3,1.5,,,,,,,,\n", ":3: expected an index"},
-                                    {names + "3,2,b.jpg,0,,3,1.5,,,,,,,,\n", "expected an index"},
-                                    {names + "1,2,a.jpg,-1,,3,1.5,,,,,,,,\n", "expected a label"},
-                                    {names + "1,2,a.jpg,0,,3,nan,,,,,,,,\n", "expected a class and its logit"},
-                                    {names + "1,2,a.jpg,0,,3,,,,,,,,,\n", "expected a class and its logit"},
-                                    {names + "1,2,a.jpg,0,,,,3,1.5,,,,,,\n", "without gaps"},
-                                    {names + "1,2,a.jpg,0,,,,,,,,,,,\n", "either classes or an error"},
-                                    {names + "1,2,a.jpg,0,why,3,1,,,,,,,,\n", "either classes or an error"},
-                                    {names + row + "2,3,b.jpg,0,,3,1.5,,,,,,,,\n", "of 3 images, of which the lines before have 2"},
-                                    {names + "1,2,\"a.jpg,0,,3,1.5,,,,,,,,\n", "a quotation mark without its partner"}})
+                                    {names + "1,2,a.jpg\n", ":2: expected 16 fields, for image 'a.jpg'"},
+                                    {names + row + "0,2,b.jpg,0,,3,1.5,,,,,,,,,0.5\n", ":3: expected an index"},
+                                    {names + "3,2,b.jpg,0,,3,1.5,,,,,,,,,0.5\n", "expected an index"},
+                                    {names + "1,2,a.jpg,-1,,3,1.5,,,,,,,,,0.5\n", "expected a label"},
+                                    {names + "1,2,a.jpg,0,,3,nan,,,,,,,,,0.5\n", "expected a class and its logit"},
+                                    {names + "1,2,a.jpg,0,,3,,,,,,,,,,0.5\n", "expected a class and its logit"},
+                                    {names + "1,2,a.jpg,0,,,,3,1.5,,,,,,,0.5\n", "without gaps"},
+                                    {names + "1,2,a.jpg,0,,,,,,,,,,,,\n", "either classes or an error"},
+                                    {names + "1,2,a.jpg,0,why,3,1,,,,,,,,,0.5\n", "either classes or an error"},
+                                    {names + "1,2,a.jpg,0,,3,1.5,,,,,,,,,\n", "expected the probability"},
+                                    {names + "1,2,a.jpg,0,,3,1.5,,,,,,,,,1.5\n", "expected the probability"},
+                                    {names + "1,2,a.jpg,0,why,,,,,,,,,,,0.5\n", "expected the probability"},
+                                    {names + row + "2,3,b.jpg,0,,3,1.5,,,,,,,,,0.5\n", "of 3 images, of which the lines before have 2"},
+                                    {names + "1,2,\"a.jpg,0,,3,1.5,,,,,,,,,0.5\n", "a quotation mark without its partner"}})
     EXPECT_REGNET_ERROR(read_text(text), Code::bad_format, words);
   EXPECT_REGNET_ERROR(read_predictions("/no/such.csv"), Code::not_found, "/no/such.csv");
 }

@@ -68,9 +68,9 @@ std::string joined(const std::vector<int>& values, const char* separator) {
 
 Json published(const std::string& name) {
   Json list = Json::array();
-  for (const regnet::PublishedAccuracy& published : regnet::published_accuracies)
+  for (const regnet::PublishedAccuracy& published : regnet::published_accuracies())
     if (published.model == name)
-      list.push_back({{"source", published.source}, {"top1", published.top1}, {"top5", published.top5}, {"file", published.file}});
+      list.push_back({{"source", published.origin()}, {"top1", published.top1}, {"top5", published.top5}, {"file", published.file}});
   return list;
 }
 

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <regnet/design/published.hpp>
 #include <regnet/image/decode.hpp>
 #include <regnet/model.hpp>
 
@@ -16,8 +17,10 @@ class RecipeChoice {
   // Throws regnet::Error for a value that is none.
   [[nodiscard]] std::string preset() const { return x_preset; }
   [[nodiscard]] regnet::RecipeOverrides overrides() const;
-  void choose_if_free(const std::string& preset) {
-    if (x_preset.empty()) x_preset = preset;
+  void choose_if_free(const regnet::PublishedAccuracy& row) {
+    if (!x_preset.empty()) return;
+    x_preset = row.preset;
+    if (x_resize == 0) x_resize = row.resize;
   }
   [[nodiscard]] regnet::Exif exif() const { return x_exif == "apply" ? regnet::Exif::apply : regnet::Exif::ignore; }
 
@@ -30,10 +33,11 @@ class ModelChoice {
  public:
   void add_options(CLI::App& app);
   [[nodiscard]] bool is_demo() const { return x_weights.empty(); }
-  // Of a published row: the network the weights must be and the preset, where the user chose neither.
-  void expect(const std::string& model, const std::string& preset) {
-    if (x_model.empty()) x_model = model;
-    x_recipe.choose_if_free(preset);
+  // Of a published row: the network the weights must be and the preprocessing, where the user chose neither; and the checkpoint, unless it is chosen already.
+  void expect(const regnet::PublishedAccuracy& row, const std::string& weights = "") {
+    if (x_model.empty()) x_model = row.model;
+    if (!weights.empty()) x_weights = weights;
+    x_recipe.choose_if_free(row);
   }
   // Loads the chosen file or the demo, and says on stderr, unless quiet, which network and preprocessing it is and why.
   [[nodiscard]] regnet::Model load(bool quiet, const regnet::SessionOptions& expected) const;

@@ -14,6 +14,7 @@ struct Answer {
   std::vector<int> top;       // up to five classes, best first; empty when the image could not be read
   std::vector<float> logits;  // of these classes
   std::string error;          // why the image could not be read
+  float probability = 0;      // of the first class: softmax over all that could have been chosen
 };
 
 // Numbers of images. Each is a sum over images, so it depends on neither order nor batches.

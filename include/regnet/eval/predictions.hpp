@@ -27,7 +27,7 @@ struct Predictions {
 Counts count(const std::vector<ImageResult>& images, bool skip_errors);
 
 // One line for each image after a line of names: index and of (from 1, of the whole data set), image, label, error, and class and logit of up to five classes,
-// best first. Fields with commas, quotes or line ends are quoted as in RFC 4180; logits have the digits that give the same float again.
+// best first, and the probability of the first. Fields with commas, quotes or line ends are quoted as in RFC 4180; logits have the digits that give the same float again.
 void write_predictions(const Predictions& predictions, std::ostream& out);
 
 // Its two parts: the line of names, and the other lines.

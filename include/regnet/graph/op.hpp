@@ -6,6 +6,7 @@
 #include <string_view>
 #include <variant>
 
+#include <regnet/base/error.hpp>
 #include <regnet/base/shape.hpp>
 
 namespace regnet {
@@ -57,6 +58,13 @@ inline std::string_view name_of(const Op& op) {
                                [](const BatchNorm&) { return "batch_norm"; }, [](const Relu&) { return "relu"; }, [](const Add&) { return "add"; },
                                [](const GlobalAveragePool&) { return "global_average_pool"; }, [](const Linear&) { return "linear"; }},
                     op);
+}
+
+// "conv 1x1", "conv 3x3/2 grouped", else the name of the op: what a kernel is chosen by.
+inline std::string kind_of(const Op& op) {
+  const auto* conv = std::get_if<Conv>(&op);
+  if (!conv) return std::string(name_of(op));
+  return text("conv ", conv->kernel, 'x', conv->kernel, conv->stride > 1 ? text('/', conv->stride) : "", conv->groups > 1 ? " grouped" : "");
 }
 
 }  // namespace regnet

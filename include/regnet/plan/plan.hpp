@@ -16,6 +16,7 @@ namespace regnet {
 // What runs a layer.
 struct LayerReport {
   std::string name;            // of the graph's node
+  std::string kind;            // what it computes, as kind_of says: "conv 3x3/2 grouped"
   Dims dims;                   // of its output, per image
   std::string implementation;  // oneDNN's name of its kernel, or ours
   bool slow = false;           // a reference kernel: right, but orders of magnitude slower than the others

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -10,6 +11,10 @@
 #include <regnet/plan/plan.hpp>
 
 namespace regnet {
+
+// Called after each layer with its outputs, batch x channels x height x width, row-major, valid during the call. What one layer is depends on the backend: oneDNN's
+// hold what is fused into them (batch norm, addition, ReLU), and the last of a block gives the block's result in both.
+using LayerObserver = std::function<void(const LayerReport& layer, std::span<const float> values)>;
 
 class Session {
  public:
@@ -23,6 +28,9 @@ class Session {
   // Throws invalid_argument when a span has another size, numeric when an image holds NaN or infinity. Activations that overflow inside the network
   // are not found: ReLU hides them.
   void run(std::span<const float> images, std::span<float> logits);
+
+  // The same, showing each layer's outputs. Allocates, and runs as fast as the observer looks.
+  void run(std::span<const float> images, std::span<float> logits, const LayerObserver& observe);
 
   [[nodiscard]] int batch() const;
   [[nodiscard]] int threads() const;
