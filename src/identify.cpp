@@ -42,11 +42,11 @@ std::string in_words(const NetworkShape& network) {
     groups += text(comma, stage.group_width);
   }
   return text("RegNetX depths ", depths, " widths ", widths, " group widths ", groups,
-              network.stem_width == usual_stem_width ? std::string() : text(" stem width ", network.stem_width));
+              network.stem_width == default_stem_width ? std::string() : text(" stem width ", network.stem_width));
 }
 
 std::string network_name(const NetworkShape& network, const Checkpoint& checkpoint) {
-  if (network.stem_width != usual_stem_width) return in_words(network);
+  if (network.stem_width != default_stem_width) return in_words(network);
   if (const ZooEntry* entry = find_in_zoo(network.stages)) return std::string(entry->name);
   if (const auto stored = checkpoint.metadata.find("regnet.model"); stored != checkpoint.metadata.end()) {
     const Design design = stored_design(stored->second);

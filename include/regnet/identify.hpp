@@ -11,8 +11,6 @@
 
 namespace regnet {
 
-inline constexpr int usual_stem_width = 32;  // of all published networks
-
 // "RegNetX depths 1,2 widths ..." for networks without a name.
 std::string in_words(const NetworkShape& network);
 

@@ -264,4 +264,20 @@ Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
   return dataset;
 }
 
+LabelOrder parse_label_order(std::string_view name) {
+  if (name == "auto") return LabelOrder::automatic;
+  if (name == "classes") return LabelOrder::classes;
+  if (name == "ilsvrc") return LabelOrder::ilsvrc;
+  fail(Code::invalid_argument, "label order: expected auto, classes or ilsvrc, found ", in_quotes(name));
+}
+
+Dataset spread_sample(Dataset dataset, int count) {
+  const std::size_t total = dataset.samples.size(), wanted = static_cast<std::size_t>(std::max(count, 0));
+  if (wanted >= total) return dataset;
+  std::vector<Sample> samples;
+  for (std::size_t i = 0; i < wanted; ++i) samples.push_back(dataset.samples[i * total / wanted]);
+  dataset.samples = std::move(samples);
+  return dataset;
+}
+
 }  // namespace regnet

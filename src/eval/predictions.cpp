@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <ostream>
+#include <set>
 #include <string_view>
 
 #include <regnet/base/error.hpp>
@@ -173,6 +174,44 @@ Predictions parse_predictions(std::string_view text, const std::string& where) {
   return predictions;
 }
 
+namespace {
+
+// "2/4" for the predictions of a shard: every fourth image from the second on. Empty when they are nothing of the kind.
+std::string shard_name(const Predictions& shard) {
+  if (shard.images.size() < 2) return "";
+  const int first = shard.images[0].index, step = shard.images[1].index - first;
+  for (std::size_t i = 0; i < shard.images.size(); ++i)
+    if (shard.images[i].index != first + static_cast<int>(i) * step) return "";
+  return first < step ? text(first + 1, '/', step) : "";
+}
+
+// The shards that are not there, when all others are of one division: "; shards 1/4, 3/4 are not among the files".
+std::string missing_shards(const std::vector<Predictions>& shards) {
+  std::set<std::string> names;
+  std::string of;
+  for (const Predictions& shard : shards) {
+    const std::string name = shard_name(shard);
+    if (name.empty()) return "?";
+    const std::string division = name.substr(name.find('/') + 1);
+    if (!of.empty() && of != division) return "?";
+    of = division;
+    names.insert(name);
+  }
+  std::string missing;
+  for (int number = 1; number <= std::stoi(of); ++number)
+    if (const std::string name = text(number, '/', of); !names.contains(name)) missing += (missing.empty() ? "" : ", ") + name;
+  return missing.empty() ? "?" : "? Not among the files: shard " + missing;
+}
+
+std::string doubled_shard(const std::vector<Predictions>& shards) {
+  std::set<std::string> names;
+  for (const Predictions& shard : shards)
+    if (const std::string name = shard_name(shard); !name.empty() && !names.insert(name).second) return "shard " + name + " is given twice";
+  return "is a shard given twice?";
+}
+
+}  // namespace
+
 Predictions merge(const std::vector<Predictions>& shards) {
   Predictions whole;
   for (const Predictions& shard : shards) {
@@ -185,12 +224,12 @@ Predictions merge(const std::vector<Predictions>& shards) {
   std::stable_sort(whole.images.begin(), whole.images.end(), [](const ImageResult& a, const ImageResult& b) { return a.index < b.index; });
   for (std::size_t i = 1; i < whole.images.size(); ++i)
     if (whole.images[i].index == whole.images[i - 1].index)
-      fail(Code::mismatch, "image ", whole.images[i].index + 1, " (", in_quotes(whole.images[i].image), ") comes twice: is a shard given twice?");
+      fail(Code::mismatch, "image ", whole.images[i].index + 1, " (", in_quotes(whole.images[i].image), ") comes twice: ", doubled_shard(shards));
   if (static_cast<int>(whole.images.size()) == whole.total) return whole;
   int missing = 0;
   while (missing < static_cast<int>(whole.images.size()) && whole.images[static_cast<std::size_t>(missing)].index == missing) ++missing;
   fail(Code::mismatch, whole.total - static_cast<int>(whole.images.size()), " of ", whole.total, " images are missing, the first is number ",
-       missing + 1, ": is a shard lost?");
+       missing + 1, ": is a shard lost", missing_shards(shards));
 }
 
 }  // namespace regnet

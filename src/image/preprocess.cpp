@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <regnet/base/decimal.hpp>
 #include <regnet/base/error.hpp>
 #include <regnet/base/mapped_file.hpp>
 #include <regnet/image/resize.hpp>
@@ -45,8 +46,12 @@ int offset(int whole, const Recipe& recipe) {
   return recipe.crop_offset == CropOffset::ceil ? floor + 1 : floor + floor % 2;  // x.5 goes to the even neighbour
 }
 
-// In float and in this order, as the frameworks compute it. (mmcv multiplies by 1 / std; that differs in the last bit of some values.)
-float normalised(float pixel, const Recipe& recipe, std::size_t colour) { return (pixel - recipe.mean[colour]) / recipe.std[colour]; }
+// As the frameworks compute it, to the last bit: mmcv, which works on grey levels, multiplies by the reciprocal in double; the others divide in float.
+float normalised(float pixel, const Recipe& recipe, std::size_t colour) {
+  const float centred = pixel - recipe.mean[colour];
+  if (recipe.value_range == 255) return static_cast<float>(centred * (1 / as_written(recipe.std[colour])));
+  return centred / recipe.std[colour];
+}
 
 // Splits interleaved red, green and blue into planes in the recipe's order.
 template <class Pixel, class Convert>
@@ -87,6 +92,34 @@ void preprocess(const Image& image, const Recipe& recipe, std::span<float> dst) 
     for (std::size_t level = 0; level < 256; ++level) table[colour][level] = normalised(static_cast<float>(level) / divisor, recipe, colour);
   to_planes(resize_levels(image, recipe, size, window).rgb, recipe, dst,
             [&](std::uint8_t level, std::size_t colour) { return table[colour][level]; });
+}
+
+PreprocessSteps preprocess_steps(const Image& image, const Recipe& recipe) {
+  constexpr std::int64_t most_pixels = std::int64_t{1} << 26;
+  PreprocessSteps steps;
+  const auto side = static_cast<std::size_t>(recipe.crop);
+  steps.normalised.resize(3 * side * side);
+  preprocess(image, recipe, steps.normalised);
+  const Size size = resized(image, recipe);
+  if (std::int64_t{size.width} * size.height > most_pixels)
+    fail(Code::unsupported, "preprocess: the resized image of ", size.width, " x ", size.height, " pixels is too large to show");
+  steps.width = size.width;
+  steps.height = size.height;
+  const Window whole{0, 0, size.width, size.height};
+  if (recipe.interpolation == Interpolation::opencv_bilinear_f32) {
+    steps.resized = resize_opencv_float(image, size.width, size.height, whole, 255 / recipe.value_range);
+    for (float& pixel : steps.resized) pixel *= 255 / recipe.value_range;
+  } else {
+    const Image levels = resize_levels(image, recipe, size, whole);
+    steps.resized.assign(levels.rgb.begin(), levels.rgb.end());
+  }
+  const auto x = static_cast<std::size_t>(offset(size.width, recipe)), y = static_cast<std::size_t>(offset(size.height, recipe));
+  const auto row = 3 * static_cast<std::size_t>(size.width);
+  for (std::size_t i = 0; i < side; ++i) {
+    const auto begin = steps.resized.begin() + static_cast<std::ptrdiff_t>((y + i) * row + 3 * x);
+    steps.cropped.insert(steps.cropped.end(), begin, begin + static_cast<std::ptrdiff_t>(3 * side));
+  }
+  return steps;
 }
 
 void preprocess_bytes(std::span<const std::byte> bytes, const std::string& name, const Recipe& recipe, Exif exif, std::span<float> dst) {

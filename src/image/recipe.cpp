@@ -1,10 +1,10 @@
 #include <regnet/image/recipe.hpp>
 
-#include <charconv>
 #include <cmath>
 
 #include <nlohmann/json.hpp>
 
+#include <regnet/base/decimal.hpp>
 #include <regnet/base/error.hpp>
 #include <regnet/base/foreign_text.hpp>
 
@@ -37,16 +37,6 @@ auto parse(std::string_view what, std::string_view name, const Values& values) {
 
 void check_side(const char* field, int side) {
   if (side < 1 || side > largest_side) fail(Code::invalid_argument, field, ": expected 1 to ", largest_side, ", found ", side);
-}
-
-// The double that the float's shortest decimal stands for: JSON then shows 0.485 and not 0.48500001430511475.
-double as_written(float value) {
-  if (!std::isfinite(value)) return value;
-  std::array<char, 32> digits;
-  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  double decimal = 0;
-  std::from_chars(digits.data(), written.ptr, decimal);
-  return decimal;
 }
 
 Json as_json(const std::array<float, 3>& values) { return {as_written(values[0]), as_written(values[1]), as_written(values[2])}; }

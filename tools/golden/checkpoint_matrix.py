@@ -409,13 +409,13 @@ def add_other_heads(matrix: Matrix) -> None:
 
 
 def pack(path: Path, archive: Path) -> None:
-    """Packs the files of a directory; the same files give the same bytes on every run."""
+    """Packs the files below a directory; the same files give the same bytes on every run."""
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": DICTIONARY_BYTES}]
     with lzma.open(archive, "wb", filters=filters) as stream, \
             tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for file in sorted(path.iterdir()):
+        for file in sorted(file for file in path.rglob("*") if file.is_file()):
             data = file.read_bytes()
-            info = tarfile.TarInfo(file.name)  # mtime, uid and gid 0, no user names
+            info = tarfile.TarInfo(file.relative_to(path).as_posix())  # mtime, uid and gid 0, no user names
             info.size, info.mode = len(data), 0o644
             tar.addfile(info, io.BytesIO(data))
 

@@ -8,11 +8,12 @@ from checkpoints import write_checkpoints
 from images import write_images
 from names import check_against_table
 from pixels import write_preprocess
+from stages import write_stages
 from synthetic import write_synthetic
 from zoo import write_recipe, write_zoo
 
 PARTS = {"synthetic": write_synthetic, "zoo": write_zoo, "checkpoints": write_checkpoints,
-         "matrix": write_checkpoint_matrix, "preprocess": write_preprocess, "images": write_images, "recipe": write_recipe}
+         "matrix": write_checkpoint_matrix, "preprocess": write_preprocess, "images": write_images, "recipe": write_recipe, "stages": write_stages}
 GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "golden"
 
 

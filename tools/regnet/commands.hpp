@@ -24,3 +24,5 @@ Command add_predict(CLI::App& regnet);
 Command add_preprocess(CLI::App& regnet);
 Command add_eval(CLI::App& regnet);
 Command add_compare(CLI::App& regnet);
+Command add_verify(CLI::App& regnet);
+Command add_doctor(CLI::App& regnet);

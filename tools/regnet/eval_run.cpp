@@ -76,14 +76,6 @@ std::vector<int> indices_of(int total, const Shard& shard) {
   return indices;
 }
 
-// So many images, spread evenly over the list, and so over the classes.
-std::vector<regnet::Sample> spread(const std::vector<regnet::Sample>& all, std::size_t count) {
-  if (count >= all.size()) return all;
-  std::vector<regnet::Sample> samples;
-  for (std::size_t i = 0; i < count; ++i) samples.push_back(all[i * all.size() / count]);
-  return samples;
-}
-
 // Set by Ctrl-C: the batches that are under way are finished, and what is there is reported as partial. A second Ctrl-C kills.
 std::atomic<bool> interrupted{false};
 
@@ -125,11 +117,9 @@ Outcome run_network(EvalOptions options) {
     regnet::fail(regnet::Code::invalid_argument, "eval: --weights without --data: name the folder of images");
   const regnet::Model model = options.model.load(options.quiet, {.batch = options.evaluate.batch, .threads = 1});
   const std::string data = options.data.empty() ? demo_images().string() : options.data;
-  regnet::Dataset dataset = regnet::open_dataset(data, {options.labels, model.plan.classes(), model.class_names,
-                                                        options.order == "ilsvrc"    ? regnet::LabelOrder::ilsvrc
-                                                        : options.order == "classes" ? regnet::LabelOrder::classes
-                                                                                     : regnet::LabelOrder::automatic});
-  if (options.limit > 0) dataset.samples = spread(dataset.samples, static_cast<std::size_t>(options.limit));
+  regnet::Dataset dataset =
+      regnet::open_dataset(data, {options.labels, model.plan.classes(), model.class_names, regnet::parse_label_order(options.order)});
+  if (options.limit > 0) dataset = spread_sample(std::move(dataset), options.limit);
   Outcome outcome;
   outcome.predictions.total = static_cast<int>(dataset.samples.size());
   std::vector<int> indices = indices_of(outcome.predictions.total, shard);

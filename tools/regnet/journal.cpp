@@ -53,7 +53,10 @@ std::string difference(const nlohmann::ordered_json& found, const nlohmann::orde
 Journal::Journal(const std::string& path, const nlohmann::ordered_json& run, int total) : x_path(path), x_total(total) {
   x_file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (x_file < 0) regnet::fail(regnet::Code::io, path, ": ", std::strerror(errno));
-  if (::flock(x_file, LOCK_EX | LOCK_NB) != 0) regnet::fail(regnet::Code::io, path, ": another run writes to this journal");
+  if (::flock(x_file, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) regnet::fail(regnet::Code::io, path, ": another run writes to this journal");
+    regnet::fail(regnet::Code::io, path, ": cannot be locked against other runs: ", std::strerror(errno), " (a file system without locks?)");
+  }
   std::ifstream file(path, std::ios::binary);
   const std::string content{std::istreambuf_iterator<char>(file), {}};
   const std::size_t line = content.find('\n');

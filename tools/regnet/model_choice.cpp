@@ -49,7 +49,7 @@ void RecipeChoice::add_options(CLI::App& app) {
   app.add_option("--channels", x_channels, "rgb or bgr");
   app.add_option("--mean", x_mean, "Mean of red, green, blue, in the preset's value range: three numbers with commas");
   app.add_option("--std", x_std, "Standard deviation of red, green, blue");
-  app.add_option("--exif", x_exif, "ignore the orientation in a file, as the published numbers do, or apply it")
+  app.add_option("--exif", x_exif, "ignore the orientation in a file, or apply it, as cv2.imread under pycls and mmcls does")
       ->check(CLI::IsMember({"ignore", "apply"}))
       ->capture_default_str();
 }

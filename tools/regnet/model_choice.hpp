@@ -39,6 +39,13 @@ class ModelChoice {
     if (!weights.empty()) x_weights = weights;
     x_recipe.choose_if_free(row);
   }
+  // The same weights with the preprocessing that is their own.
+  [[nodiscard]] ModelChoice without_recipe() const {
+    ModelChoice plain = *this;
+    plain.x_recipe = {};
+    return plain;
+  }
+  void choose_weights_key(const std::string& key) { x_weights_key = key; }
   // Loads the chosen file or the demo, and says on stderr, unless quiet, which network and preprocessing it is and why.
   [[nodiscard]] regnet::Model load(bool quiet, const regnet::SessionOptions& expected) const;
   [[nodiscard]] regnet::Exif exif() const { return x_recipe.exif(); }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <regnet/base/byte_owner.hpp>
@@ -33,6 +34,9 @@ std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder
 // What bare numbers are: class indices from 0, or ids of ILSVRC's development kit, which count from 1 in an order of their own.
 enum class LabelOrder { automatic, classes, ilsvrc };
 
+// "auto", "classes" or "ilsvrc". Throws invalid_argument.
+LabelOrder parse_label_order(std::string_view name);
+
 struct DatasetOptions {
   std::filesystem::path labels = {};          // for images without class folders: a labels file
   int classes = 0;                            // of the network; every label must be below
@@ -52,5 +56,8 @@ struct DatasetOptions {
 // Throws not_found, invalid_argument (no images; no labels; folders or numbers that fit no rule or several), mismatch (a label beyond the classes, naming file and
 // label; labels and images that do not match), bad_format (a labels file's line, a damaged tar).
 Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& options);
+
+// So many of the samples, or all when there are fewer, spread evenly over the list, and so over the classes.
+Dataset spread_sample(Dataset dataset, int count);
 
 }  // namespace regnet

@@ -10,7 +10,7 @@
 
 namespace regnet {
 
-enum class Exif { ignore, apply };  // orientation; ignoring it is the protocol of the published numbers
+enum class Exif { ignore, apply };  // orientation; Pillow ignores it, OpenCV's imread applies it
 
 // Tells the format by magic bytes. As in Pillow: grey is replicated, alpha and transparency are dropped without blending, four components are CMYK or YCCK stored
 // inverted (Adobe's way, marker or not), 16-bit colours keep their high byte, but 16-bit grey without alpha is clipped at 255. Profiles and gamma are not applied.
