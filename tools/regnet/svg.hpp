@@ -32,7 +32,7 @@ class Scale {
     for (const double factor : {2.0, 5.0, 10.0})
       if (step < raw) step = factor * power;
     std::vector<double> out;
-    for (double tick = std::ceil(x_low / step) * step; tick <= x_high + step * 1e-9; tick += step) out.push_back(tick);
+    for (double tick = std::ceil(x_low / step) * step; tick <= x_high + step * 1e-9; tick += step) out.push_back(tick + 0.0);  // no -0
     return out;
   }
 
