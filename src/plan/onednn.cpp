@@ -297,7 +297,7 @@ class OnednnSession final : public SessionImpl {
     // The C interface, since dnnl::primitive::execute builds a map and an array on every call.
     for (const Call& call : x_calls) {
       check(dnnl_primitive_execute(call.primitive, x_stream.get(), static_cast<int>(call.args.size()), call.args.data()));
-      if (observe) show(static_cast<std::size_t>(&call - x_calls.data()), *observe);
+      if (observe) (*observe)(x_program->layers[static_cast<std::size_t>(&call - x_calls.data())], [&] { return values_of(call); });
     }
   }
 
@@ -316,10 +316,10 @@ class OnednnSession final : public SessionImpl {
   }
 
   // A layer's output, from NHWC into planes.
-  void show(std::size_t index, const LayerObserver& observe) const {
-    const LayerReport& layer = x_program->layers[index];
+  std::vector<float> values_of(const Call& call) const {
+    const LayerReport& layer = x_program->layers[static_cast<std::size_t>(&call - x_calls.data())];
     void* data = nullptr;
-    for (const dnnl_exec_arg_t& arg : x_calls[index].args)
+    for (const dnnl_exec_arg_t& arg : call.args)
       if (arg.arg == DNNL_ARG_DST) check(dnnl_memory_get_data_handle(arg.memory, &data));
     const auto* src = static_cast<const float*>(data);
     const auto area = static_cast<std::size_t>(layer.dims.height) * static_cast<std::size_t>(layer.dims.width);
@@ -328,7 +328,7 @@ class OnednnSession final : public SessionImpl {
     for (std::size_t i = 0; i < x_batch; ++i)
       for (std::size_t c = 0; c < channels; ++c)
         for (std::size_t p = 0; p < area; ++p) values[(i * channels + c) * area + p] = src[(i * area + p) * channels + c];
-    observe(layer, values);
+    return values;
   }
 
   static void check(dnnl_status_t status) {

@@ -5,6 +5,7 @@
 #include <regnet/plan/session.hpp>
 
 #include "plan/impl.hpp"
+#include "plan/own.hpp"
 
 namespace regnet {
 
@@ -25,6 +26,10 @@ Plan compile(BoundWeights weights, const CompileOptions& options) {
   if (nodes.empty() || !std::holds_alternative<Linear>(nodes.back().op))
     fail(Code::invalid_argument, "compile: expected a graph that ends in a linear layer, found ", nodes.empty() ? "nothing" : nodes.back().name);
   if (options.backend == Backend::reference) return Plan(detail::make_reference_plan(std::move(weights)));
+  const bool own = options.backend == Backend::own || (options.backend == Backend::automatic && detail::own_is_faster());
+  if (own && detail::own_supports(weights.graph)) return Plan(detail::make_own_plan(std::move(weights)));
+  if (options.backend == Backend::own)
+    fail(Code::unsupported, "compile: the own backend has no kernel for groups of other than a multiple of 8 channels; oneDNN has");
   return Plan(detail::make_onednn_plan(std::move(weights), checked(options.expected)));
 }
 

@@ -66,7 +66,7 @@ class ReferenceSession final : public SessionImpl {
       const Matrix result = run_one(images + image * graph.input_dims().count(), seen);
       for (int c = 0; c < graph.classes(); ++c) logits[image * graph.classes() + c] = static_cast<float>(result(c, 0));
     }
-    for (std::size_t i = 0; i < seen.size(); ++i) (*observe)(x_layers[i], seen[i]);
+    for (std::size_t i = 0; i < seen.size(); ++i) (*observe)(x_layers[i], [&] { return seen[i]; });
   }
   const std::vector<LayerReport>& layers() const override { return x_layers; }
   std::size_t arena_bytes() const override { return 0; }

@@ -31,4 +31,16 @@ inline void set_floating_mode(FloatingMode) {}
 inline constexpr FloatingMode flush_bits = 0;
 #endif
 
+// Until the end of the scope the calling thread flushes subnormals.
+class FlushesSubnormals {
+ public:
+  FlushesSubnormals() : x_before(floating_mode()) { set_floating_mode(x_before | flush_bits); }
+  ~FlushesSubnormals() { set_floating_mode(x_before); }
+  FlushesSubnormals(const FlushesSubnormals&) = delete;
+  FlushesSubnormals& operator=(const FlushesSubnormals&) = delete;
+
+ private:
+  FloatingMode x_before;
+};
+
 }  // namespace regnet::detail

@@ -72,15 +72,15 @@ void ModelChoice::add_options(CLI::App& app) {
   app.add_option("--model", x_model, "The network that the weights must be; without it, it is recognised from their shapes");
   app.add_option("--classes", x_classes, "The number of classes that the weights must have")->check(CLI::Range(1, 1 << 20));
   app.add_option("--weights-key", x_weights_key, weights_key_help);
-  app.add_option("--backend", x_backend, "onednn, or reference (double precision, slow)")
-      ->check(CLI::IsMember({"onednn", "reference"}))
+  app.add_option("--backend", x_backend, "own or onednn (kernels), auto (the faster), or reference (double precision, slow; also called eigen)")
+      ->check(CLI::IsMember({"auto", "own", "onednn", "reference", "eigen"}))
       ->capture_default_str();
   x_recipe.add_options(app);
 }
 
 regnet::Model ModelChoice::load(bool quiet, const regnet::SessionOptions& expected) const {
   regnet::LoadOptions options{x_model, x_weights_key, x_classes, x_recipe.preset(), x_recipe.overrides(), {}};
-  options.compile = {x_backend == "reference" ? regnet::Backend::reference : regnet::Backend::onednn, expected};
+  options.compile = {backend(), expected};
   regnet::Model model = is_demo() ? regnet::load_model(regnet::read_safetensors(demo_bytes(), nullptr), "built-in demo", options)
                                   : regnet::load_model(std::filesystem::path(x_weights), options);
   for (const std::string& warning : model.warnings) std::cerr << "regnet: warning: " << weights_name() << ": " << warning << '\n';

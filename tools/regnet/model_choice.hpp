@@ -54,7 +54,12 @@ class ModelChoice {
   [[nodiscard]] std::string weights_sha256() const;
 
  private:
-  std::string x_weights, x_model, x_weights_key, x_backend = "onednn";
+  [[nodiscard]] regnet::Backend backend() const {
+    for (const regnet::Backend backend : {regnet::Backend::own, regnet::Backend::onednn, regnet::Backend::reference})
+      if (x_backend == name_of(backend)) return backend;
+    return x_backend == "eigen" ? regnet::Backend::reference : regnet::Backend::automatic;
+  }
+  std::string x_weights, x_model, x_weights_key, x_backend = "auto";
   int x_classes = 0;
   RecipeChoice x_recipe;
 };

@@ -63,10 +63,10 @@ std::vector<Stage> network_stages(const regnet::Model& model, const std::vector<
   regnet::Session session(model.plan, {.batch = 1, .threads = threads});
   std::vector<Stage> stages;
   std::vector<float> logits(static_cast<std::size_t>(model.plan.classes()));
-  session.run(input, logits, [&](const regnet::LayerReport& layer, std::span<const float> values) {
+  session.run(input, logits, [&](const regnet::LayerReport& layer, const std::function<std::vector<float>()>& values) {
     const std::string name = layer.name.substr(0, layer.name.find('.'));
     if (name != "stem" && (name.size() < 2 || name[0] != 's')) return;
-    Stage stage{name, {1, layer.dims.channels, layer.dims.height, layer.dims.width}, {values.begin(), values.end()}};
+    Stage stage{name, {1, layer.dims.channels, layer.dims.height, layer.dims.width}, values()};
     if (!stages.empty() && stages.back().name == name) stages.back() = std::move(stage);
     else stages.push_back(std::move(stage));
   });

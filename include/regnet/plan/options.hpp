@@ -6,11 +6,21 @@
 namespace regnet {
 
 enum class Backend {
-  onednn,    // fast
-  reference  // every operation of the unfused graph in double, with Eigen: slow, the oracle
+  automatic,  // own where its kernels are known to be faster on this CPU, else onednn
+  own,        // kernels of this library, by the widest instruction set the CPU has
+  onednn,     // kernels of oneDNN
+  reference   // every operation of the unfused graph in double, with Eigen: slow, the oracle
 };
 
-constexpr std::string_view name_of(Backend backend) { return backend == Backend::onednn ? "onednn" : "reference"; }
+constexpr std::string_view name_of(Backend backend) {
+  switch (backend) {
+    case Backend::automatic: return "auto";
+    case Backend::own: return "own";
+    case Backend::onednn: return "onednn";
+    case Backend::reference: return "reference";
+  }
+  return "?";
+}
 
 struct SessionOptions {
   int batch = 1;    // images per run
@@ -18,7 +28,7 @@ struct SessionOptions {
 };
 
 struct CompileOptions {
-  Backend backend = Backend::onednn;
+  Backend backend = Backend::automatic;
   SessionOptions expected = {};  // the session that weights are packed for at compile time; others may need another packing
 };
 

@@ -12,9 +12,9 @@
 
 namespace regnet {
 
-// Called after each layer with its outputs, batch x channels x height x width, row-major, valid during the call. What one layer is depends on the backend: oneDNN's
-// hold what is fused into them (batch norm, addition, ReLU), and the last of a block gives the block's result in both.
-using LayerObserver = std::function<void(const LayerReport& layer, std::span<const float> values)>;
+// Called after each layer; values() copies its outputs, batch x channels x height x width, row-major. What one layer is depends on the backend: the fast ones' hold what is
+// fused into them (batch norm, addition, ReLU), and the last of a block gives the block's result in all. The own backend calls it for one image after the other.
+using LayerObserver = std::function<void(const LayerReport& layer, const std::function<std::vector<float>()>& values)>;
 
 class Session {
  public:

@@ -1,0 +1,14 @@
+#if defined(__x86_64__)
+#include "plan/kernels/kernels.hpp"
+
+#define REGNET_ISA avx2
+#define REGNET_ISA_NAME "avx2"
+#define REGNET_LANES 8
+#include "plan/kernels/kernels.inl"
+
+namespace regnet::kernels {
+
+const Kernels* avx2_kernels() { return &avx2::table; }
+
+}  // namespace regnet::kernels
+#endif

@@ -1,0 +1,14 @@
+#if defined(__x86_64__)
+#include "plan/kernels/kernels.hpp"
+
+#define REGNET_ISA avx512
+#define REGNET_ISA_NAME "avx512"
+#define REGNET_LANES 16
+#include "plan/kernels/kernels.inl"
+
+namespace regnet::kernels {
+
+const Kernels* avx512_kernels() { return &avx512::table; }
+
+}  // namespace regnet::kernels
+#endif

@@ -1,0 +1,40 @@
+#include "plan/kernels/kernels.hpp"
+
+#include <cstdlib>
+#include <string_view>
+
+namespace regnet::kernels {
+
+namespace {
+
+#if defined(__x86_64__)
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
+}
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#endif
+
+const Kernels& choose() {
+  const char* limit = std::getenv("REGNET_MAX_ISA");
+  const std::string_view most = limit ? limit : "";
+#if defined(__x86_64__)
+  if (most != "avx2" && most != "portable" && has_avx512()) return *avx512_kernels();
+  if (most != "portable" && has_avx2()) return *avx2_kernels();
+#endif
+  return *portable_kernels();
+}
+
+}  // namespace
+
+const Kernels& best_kernels() {
+  static const Kernels& best = choose();
+  return best;
+}
+
+#if !defined(__x86_64__)
+const Kernels* avx512_kernels() { return nullptr; }
+const Kernels* avx2_kernels() { return nullptr; }
+#endif
+
+}  // namespace regnet::kernels

@@ -1,0 +1,71 @@
+// kernels: the loops that own plans are made of, compiled once for each instruction set. Activations are NHWC. A kernel does a part of a layer: ranges of rows and of
+// panels, which are blocks of output channels whose weights lie together. No kernel allocates, throws or knows of threads.
+#pragma once
+
+#include <cstdint>
+
+namespace regnet::kernels {
+
+struct Range {
+  int begin = 0, end = 0;
+};
+
+// A convolution of any kernel and stride, grouped or not, with what is fused into it: bias, + residual, ReLU. Distances are in floats. The source has a border of zeros
+// wide enough, so that no tap leaves it.
+struct Convolution {
+  const float* src = nullptr;          // what the first tap of the first output pixel reads
+  std::int64_t src_pixel = 0;          // from one output pixel to the next
+  std::int64_t src_row = 0;            // from one output row to the next
+  std::int64_t src_group = 0;          // from one group to the next
+  const std::int64_t* taps = nullptr;  // where runs of consecutive channels begin, from the first
+  int tap_count = 0, tap_length = 0;
+  const float* weights = nullptr;   // by group, panel, tap, channel of the run, channel of the panel
+  const float* bias = nullptr;      // by output channel
+  const float* residual = nullptr;  // of the shape of dst; may be dst itself
+  float* dst = nullptr;
+  std::int64_t dst_pixel = 0, dst_row = 0;
+  int columns = 0;               // of the output
+  int groups = 1, channels = 0;  // output channels of a group, a multiple of 8
+  bool relu = false;
+};
+
+// A grouped 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3): tiles of 6x6 inputs give tiles of 4x4 outputs, through 36 products of matrices for each group.
+// Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks"; the points are 0, 1, -1, 1/2, -2 and infinity, which round a third as much as the usual ones.
+struct Winograd {
+  const float* src = nullptr;  // the upper left corner of the border
+  std::int64_t src_pixel = 0, src_row = 0;
+  const float* weights = nullptr;  // by group, point, panel, input channel, channel of the panel
+  const float* bias = nullptr;
+  float* dst = nullptr;
+  std::int64_t dst_pixel = 0, dst_row = 0;
+  int rows = 0, columns = 0;     // of the output
+  int groups = 1, channels = 0;  // of a group, in and out alike; a multiple of 8
+  int tiles_at_once = 0;         // how many tiles share the scratch memory
+  bool relu = false;
+};
+
+inline constexpr int winograd_points = 36;
+constexpr int winograd_tiles(int extent) { return (extent + 3) / 4; }
+
+struct Kernels {
+  const char* name;  // "avx512", "avx2", "portable"
+  int widest_panel;  // output channels
+  // Panels of `channels` output channels, each as wide as allowed; returns their number and, unless nullptr, where each begins and, at last, `channels`.
+  int (*panels)(int channels, int* begins);
+  void (*convolve)(const Convolution& layer, Range rows, Range panels);  // panels of all groups are counted through
+  // Blocks of tiles_at_once tiles, all blocks of group 0 first. Scratch: 72 x tiles_at_once x channels floats.
+  void (*winograd)(const Winograd& layer, Range blocks, float* scratch);
+  // weights[3][3] of one pair of channels into the 36 points.
+  void (*winograd_weights)(const float* weights, float* points);
+  // Means over all pixels of some channels.
+  void (*average)(const float* src, std::int64_t pixels, std::int64_t channels, Range range, float* dst);
+};
+
+// The best of those that this CPU can run, and that the environment's REGNET_MAX_ISA (avx512, avx2, portable) allows.
+const Kernels& best_kernels();
+
+const Kernels* avx512_kernels();  // nullptr where the compiler cannot make them
+const Kernels* avx2_kernels();
+const Kernels* portable_kernels();
+
+}  // namespace regnet::kernels

@@ -1,0 +1,302 @@
+// The kernels as templates over the width of a vector. Each instruction set's file defines REGNET_LANES and REGNET_ISA and includes this; nothing here may come from
+// elsewhere, or the linker could give one instruction set's copy of a shared function to another.
+namespace regnet::kernels::REGNET_ISA {
+
+namespace {
+
+constexpr int lanes = REGNET_LANES;
+// Registers: pixels x vectors accumulators, the vectors of weights, one input.
+constexpr int most_pixels = lanes == 16 ? 14 : 4;
+constexpr int most_vectors = lanes == 16 ? 2 : lanes == 8 ? 3 : 2;
+
+#define REGNET_INLINE inline __attribute__((always_inline))
+#define REGNET_UNROLL _Pragma("GCC unroll 36")
+
+template <int N>
+struct Vector {
+  typedef float type __attribute__((vector_size(4 * N)));
+  typedef float unaligned __attribute__((vector_size(4 * N), aligned(4), may_alias));
+};
+template <int N>
+using Vec = typename Vector<N>::type;
+
+template <int N>
+REGNET_INLINE Vec<N> load(const float* at) {
+  return *reinterpret_cast<const typename Vector<N>::unaligned*>(at);
+}
+template <int N>
+REGNET_INLINE void store(float* at, Vec<N> value) {
+  *reinterpret_cast<typename Vector<N>::unaligned*>(at) = value;
+}
+template <int N>
+REGNET_INLINE Vec<N> relu(Vec<N> value) {
+  return value > 0 ? value : Vec<N>{};
+}
+
+constexpr int smaller(int a, int b) { return a < b ? a : b; }
+
+// `pixels` output pixels x one panel of `vectors` vectors and, with `half`, one of half the width.
+template <int pixels, int vectors, bool half>
+void tile(const Convolution& layer, const float* src, const float* weights, const float* bias, const float* residual, float* dst) {
+  constexpr int H = lanes / 2;
+  constexpr int width = vectors * lanes + (half ? H : 0);
+  constexpr int bases = (pixels + 2) / 3;  // a base for three pixels each: x86 adds once or twice a register for free
+  Vec<lanes> sums[pixels][vectors > 0 ? vectors : 1];
+  Vec<H> half_sums[pixels];
+  REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
+    REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = load<lanes>(bias + v * lanes);
+    if constexpr (half) half_sums[p] = load<H>(bias + vectors * lanes);
+  }
+  const std::int64_t step = layer.src_pixel;
+  const int length = layer.tap_length;
+  for (int t = 0; t < layer.tap_count; ++t) {
+    const float* base[bases];
+    REGNET_UNROLL for (int i = 0; i < bases; ++i) base[i] = src + layer.taps[t] + 3 * i * step;
+    for (int k = 0; k < length; ++k) {
+      Vec<lanes> w[vectors > 0 ? vectors : 1];
+      Vec<H> half_w{};
+      REGNET_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load<lanes>(weights + v * lanes);
+      if constexpr (half) half_w = load<H>(weights + vectors * lanes);
+      weights += width;
+      REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
+        const float x = base[p / 3][(p % 3) * step];
+        REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] += w[v] * x;
+        if constexpr (half) half_sums[p] += half_w * x;
+      }
+      REGNET_UNROLL for (int i = 0; i < bases; ++i) {
+        ++base[i];
+        asm("" : "+r"(base[i]));  // or the compiler keeps a pointer for each pixel, more than there are registers
+      }
+    }
+  }
+  REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
+    float* out = dst + p * layer.dst_pixel;
+    const float* add = residual + p * layer.dst_pixel;
+    REGNET_UNROLL for (int v = 0; v < vectors; ++v) {
+      Vec<lanes> y = sums[p][v];
+      if (residual) y += load<lanes>(add + v * lanes);
+      if (layer.relu) y = relu<lanes>(y);
+      store<lanes>(out + v * lanes, y);
+    }
+    if constexpr (half) {
+      Vec<H> y = half_sums[p];
+      if (residual) y += load<H>(add + vectors * lanes);
+      if (layer.relu) y = relu<H>(y);
+      store<H>(out + vectors * lanes, y);
+    }
+  }
+}
+
+using Tile = void (*)(const Convolution&, const float*, const float*, const float*, const float*, float*);
+
+// Tiles of each number of pixels for a panel of so many half vectors.
+template <int halves, int... pixels>
+constexpr Tile pick(int count, const int* = nullptr) {
+  constexpr Tile table[] = {tile<pixels + 1, halves / 2, (halves & 1) != 0>...};
+  return table[count - 1];
+}
+
+template <int halves>
+constexpr Tile pick_tile(int pixels) {
+  if constexpr (most_pixels == 14) return pick<halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>(pixels);
+  else return pick<halves, 0, 1, 2, 3>(pixels);
+}
+
+// For vectors of 16, panels are a multiple of 8 wide; for narrower ones a multiple of a vector, which 8 is.
+Tile tile_for(int pixels, int width) {
+  if constexpr (lanes == 16) {
+    switch (width / 8) {
+      case 1: return pick_tile<1>(pixels);
+      case 2: return pick_tile<2>(pixels);
+      case 3: return pick_tile<3>(pixels);
+      default: return pick_tile<4>(pixels);
+    }
+  } else if constexpr (lanes == 8) {
+    switch (width / 8) {
+      case 1: return pick_tile<2>(pixels);
+      case 2: return pick_tile<4>(pixels);
+      default: return pick_tile<6>(pixels);
+    }
+  } else {
+    return pick_tile<4>(pixels);
+  }
+}
+
+int panels(int channels, int* begins) {
+  constexpr int widest = most_vectors * lanes;
+  int count = 0;
+  for (int at = 0; at < channels; ++count) {
+    if (begins) begins[count] = at;
+    at += smaller(widest, channels - at);
+  }
+  if (begins) begins[count] = channels;
+  return count;
+}
+
+// Rows of `columns` pixels in tiles as equal as can be.
+REGNET_INLINE void convolve_row(const Convolution& layer, int width, const float* src, const float* weights, const float* bias, const float* residual, float* dst) {
+  const int parts = (layer.columns + most_pixels - 1) / most_pixels;
+  for (int part = 0, x = 0; part < parts; ++part) {
+    const int pixels = (layer.columns - x + parts - part - 1) / (parts - part);
+    tile_for(pixels, width)(layer, src + x * layer.src_pixel, weights, bias, residual ? residual + x * layer.dst_pixel : nullptr, dst + x * layer.dst_pixel);
+    x += pixels;
+  }
+}
+
+void convolve(const Convolution& layer, Range rows, Range range) {
+  constexpr int widest = most_vectors * lanes;
+  const int per_group = panels(layer.channels, nullptr);
+  const std::int64_t depth = std::int64_t{layer.tap_count} * layer.tap_length;
+  for (int panel = range.begin; panel < range.end; ++panel) {
+    const int group = panel / per_group, begin = panel % per_group * widest;
+    const int width = smaller(widest, layer.channels - begin), channel = group * layer.channels + begin;
+    const float* weights = layer.weights + channel * depth;
+    for (int y = rows.begin; y < rows.end; ++y)
+      convolve_row(layer, width, layer.src + y * layer.src_row + group * layer.src_group, weights, layer.bias + channel,
+                   layer.residual ? layer.residual + y * layer.dst_row + channel : nullptr, layer.dst + y * layer.dst_row + channel);
+  }
+}
+
+// Winograd
+
+// One dimension of the input transform, six vectors apart `step`.
+template <int N>
+REGNET_INLINE void transform_input(const Vec<N> (&d)[6], Vec<N> (&t)[6]) {
+  const Vec<N> fall = d[4] - d[2], rise = d[3] - d[1];
+  t[0] = d[0] + d[4] + 1.5f * rise - 2.0f * d[2];
+  t[1] = d[4] - d[1] + 2.5f * d[3] + 0.5f * d[2];
+  t[2] = d[4] + d[1] + 0.5f * d[3] - 2.5f * d[2];
+  t[3] = fall + 2.0f * rise;
+  t[4] = fall - 0.5f * rise;
+  t[5] = d[5] + d[1] + 1.5f * fall - 2.0f * d[3];
+}
+
+template <int N>
+REGNET_INLINE void transform_output(const Vec<N> (&m)[6], Vec<N> (&y)[4]) {
+  const Vec<N> sum = m[1] + m[2], difference = m[1] - m[2];
+  y[0] = m[0] + sum + m[3] + m[4];
+  y[1] = difference + 0.5f * m[3] - 2.0f * m[4];
+  y[2] = sum + 0.25f * m[3] + 4.0f * m[4];
+  y[3] = difference + 0.125f * m[3] - 8.0f * m[4] + m[5];
+}
+
+// N channels of one tile into its place in each of the 36 matrices, `plane` floats apart.
+template <int N>
+REGNET_INLINE void scatter(const Winograd& layer, const float* src, float* dst, std::int64_t plane) {
+  Vec<N> columns[6][6];
+  REGNET_UNROLL for (int x = 0; x < 6; ++x) {
+    Vec<N> d[6];
+    REGNET_UNROLL for (int y = 0; y < 6; ++y) d[y] = load<N>(src + y * layer.src_row + x * layer.src_pixel);
+    transform_input<N>(d, columns[x]);
+  }
+  REGNET_UNROLL for (int y = 0; y < 6; ++y) {
+    Vec<N> d[6], t[6];
+    REGNET_UNROLL for (int x = 0; x < 6; ++x) d[x] = columns[x][y];
+    transform_input<N>(d, t);
+    REGNET_UNROLL for (int x = 0; x < 6; ++x) store<N>(dst + (y * 6 + x) * plane, t[x]);
+  }
+}
+
+template <int N>
+REGNET_INLINE void gather(const Winograd& layer, const float* src, std::int64_t plane, const float* bias, float* dst, int rows, int columns) {
+  Vec<N> half[6][4];
+  REGNET_UNROLL for (int x = 0; x < 6; ++x) {
+    Vec<N> m[6];
+    REGNET_UNROLL for (int y = 0; y < 6; ++y) m[y] = load<N>(src + (y * 6 + x) * plane);
+    transform_output<N>(m, half[x]);
+  }
+  const Vec<N> add = load<N>(bias);
+  REGNET_UNROLL for (int y = 0; y < 4; ++y) {
+    if (y >= rows) break;
+    Vec<N> m[6], out[4];
+    REGNET_UNROLL for (int x = 0; x < 6; ++x) m[x] = half[x][y];
+    transform_output<N>(m, out);
+    REGNET_UNROLL for (int x = 0; x < 4; ++x) {
+      if (x >= columns) break;
+      Vec<N> value = out[x] + add;
+      if (layer.relu) value = relu<N>(value);
+      store<N>(dst + y * layer.dst_row + x * layer.dst_pixel, value);
+    }
+  }
+}
+
+// Calls body.template operator()<N>(channel) for channels in vectors, the last of them half as wide.
+template <class Body>
+REGNET_INLINE void for_channels(int channels, Body body) {
+  constexpr int N = lanes > 8 ? lanes : lanes;
+  int c = 0;
+  for (; c + N <= channels; c += N) body.template operator()<N>(c);
+  if constexpr (N > 8)
+    if (c < channels) body.template operator()<8>(c);
+}
+
+void winograd(const Winograd& layer, Range blocks, float* scratch) {
+  constexpr int widest = most_vectors * lanes;
+  const int across = winograd_tiles(layer.columns), tiles = across * winograd_tiles(layer.rows);
+  const int per_group = (tiles + layer.tiles_at_once - 1) / layer.tiles_at_once;
+  const std::int64_t channels = layer.channels, plane = layer.tiles_at_once * channels;
+  float *inputs = scratch, *products = scratch + winograd_points * plane;
+  static constexpr std::int64_t no_offset[1] = {0};
+  static constexpr float no_bias[widest] = {};
+  Convolution gemm;
+  gemm.taps = no_offset;
+  gemm.tap_count = 1;
+  gemm.tap_length = layer.channels;
+  gemm.src_pixel = gemm.dst_pixel = channels;
+  for (int block = blocks.begin; block < blocks.end; ++block) {
+    const int group = block / per_group, first = block % per_group * layer.tiles_at_once;
+    const int count = smaller(layer.tiles_at_once, tiles - first);
+    const float* src = layer.src + group * channels;
+    for (int i = 0; i < count; ++i) {
+      const int ty = (first + i) / across, tx = (first + i) % across;
+      const float* corner = src + 4 * ty * layer.src_row + 4 * tx * layer.src_pixel;
+      for_channels(layer.channels, [&]<int N>(int c) { scatter<N>(layer, corner + c, inputs + i * channels + c, plane); });
+    }
+    gemm.columns = count;
+    for (int point = 0; point < winograd_points; ++point)
+      for (int begin = 0; begin < layer.channels; begin += widest) {
+        const int width = smaller(widest, layer.channels - begin);
+        const float* weights = layer.weights + (std::int64_t{group} * winograd_points + point) * channels * channels + begin * channels;
+        convolve_row(gemm, width, inputs + point * plane, weights, no_bias, nullptr, products + point * plane + begin);
+      }
+    const float* bias = layer.bias + group * channels;
+    for (int i = 0; i < count; ++i) {
+      const int ty = (first + i) / across, tx = (first + i) % across;
+      float* dst = layer.dst + group * channels + 4 * ty * layer.dst_row + 4 * tx * layer.dst_pixel;
+      const int rows = smaller(4, layer.rows - 4 * ty), columns = smaller(4, layer.columns - 4 * tx);
+      for_channels(layer.channels, [&]<int N>(int c) { gather<N>(layer, products + i * channels + c, plane, bias + c, dst + c, rows, columns); });
+    }
+  }
+}
+
+void winograd_weights(const float* weights, float* points) {
+  // In double: it is done once, and every error here is one of the result.
+  constexpr double g[6][3] = {{1, 0, 0},
+                              {1.0 / 3, 1.0 / 3, 1.0 / 3},
+                              {-1.0 / 3, 1.0 / 3, -1.0 / 3},
+                              {-16.0 / 15, -8.0 / 15, -4.0 / 15},
+                              {1.0 / 15, -2.0 / 15, 4.0 / 15},
+                              {0, 0, 1}};
+  for (int i = 0; i < 6; ++i)
+    for (int j = 0; j < 6; ++j) {
+      double sum = 0;
+      for (int y = 0; y < 3; ++y)
+        for (int x = 0; x < 3; ++x) sum += g[i][y] * weights[y * 3 + x] * g[j][x];
+      points[i * 6 + j] = static_cast<float>(sum);
+    }
+}
+
+void average(const float* src, std::int64_t pixels, std::int64_t channels, Range range, float* dst) {
+  const float scale = 1.0f / static_cast<float>(pixels);
+  for (int c = range.begin; c < range.end; c += 8) {
+    Vec<8> sum{};
+    for (std::int64_t p = 0; p < pixels; ++p) sum += load<8>(src + p * channels + c);
+    store<8>(dst + c, sum * scale);
+  }
+}
+
+}  // namespace
+
+constexpr Kernels table{REGNET_ISA_NAME, most_vectors * lanes, panels, convolve, winograd, winograd_weights, average};
+
+}  // namespace regnet::kernels::REGNET_ISA

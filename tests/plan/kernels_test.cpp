@@ -1,0 +1,169 @@
+// Each kernel of each instruction set against plain loops in double, over random shapes: odd sizes, remainders, borders, one pixel.
+#include "plan/kernels/kernels.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "plan/kernels/packing.hpp"
+
+namespace regnet::kernels {
+namespace {
+
+std::vector<const Kernels*> runnable() {
+  std::vector<const Kernels*> all{portable_kernels()};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(avx2_kernels());
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw"))
+    all.push_back(avx512_kernels());
+#endif
+  return all;
+}
+
+struct Shape {
+  int rows, columns, groups, in, out, kernel, stride;  // rows and columns of the output, channels of a group
+  bool add, relu;
+};
+
+std::vector<float> random_floats(std::size_t count, std::mt19937& generator, float scale = 1) {
+  std::normal_distribution<float> normal;
+  std::vector<float> values(count);
+  for (float& value : values) value = scale * normal(generator);
+  return values;
+}
+
+// A layer with a source that has its border, and what it must give.
+struct Case {
+  Shape shape;
+  int padding, src_rows, src_columns, src_channels, channels;
+  std::vector<float> src, weights, bias, residual;
+  std::vector<double> expected, magnitude;  // and the sum of the absolute values of what was added
+
+  Case(const Shape& s, int extra, std::mt19937& generator)
+      : shape(s),
+        padding(s.kernel / 2),
+        src_rows((s.rows - 1) * s.stride + s.kernel + extra),
+        src_columns((s.columns - 1) * s.stride + s.kernel + extra),
+        src_channels(s.in * s.groups),
+        channels(s.out * s.groups),
+        src(random_floats(static_cast<std::size_t>(src_rows * src_columns * src_channels), generator)),
+        weights(random_floats(static_cast<std::size_t>(channels * s.in * s.kernel * s.kernel), generator,
+                              1 / std::sqrt(static_cast<float>(s.in * s.kernel * s.kernel)))),
+        bias(random_floats(static_cast<std::size_t>(channels), generator)),
+        residual(random_floats(static_cast<std::size_t>(s.rows * s.columns * channels), generator)) {
+    for (int y = 0; y < s.rows; ++y)
+      for (int x = 0; x < s.columns; ++x)
+        for (int c = 0; c < channels; ++c) {
+          double sum = bias[static_cast<std::size_t>(c)], absolute = std::abs(sum);
+          for (int i = 0; i < s.in; ++i)
+            for (int ky = 0; ky < s.kernel; ++ky)
+              for (int kx = 0; kx < s.kernel; ++kx) {
+                const double product = double{at(y * s.stride + ky, x * s.stride + kx, c / s.out * s.in + i)} *
+                                       weights[static_cast<std::size_t>(((c * s.in + i) * s.kernel + ky) * s.kernel + kx)];
+                sum += product;
+                absolute += std::abs(product);
+              }
+          if (s.add) {
+            sum += residual[expected.size()];
+            absolute += std::abs(double{residual[expected.size()]});
+          }
+          expected.push_back(s.relu ? std::max(sum, 0.0) : sum);
+          magnitude.push_back(absolute);
+        }
+  }
+
+  float at(int y, int x, int c) const { return src[static_cast<std::size_t>((y * src_columns + x) * src_channels + c)]; }
+};
+
+// The largest error, in sums of the absolute values of what was added: how often that was rounded, times 6e-8.
+double run_direct(const Kernels& kernels, const Case& test) {
+  const Shape& s = test.shape;
+  const std::vector<float> packed = pack_direct(kernels, test.weights, s.groups, s.out, s.in, s.kernel);
+  const std::vector<std::int64_t> taps = direct_taps(s.kernel, std::int64_t{test.src_columns} * test.src_channels, test.src_channels);
+  std::vector<float> dst = test.residual;
+  Convolution layer;
+  layer.src = test.src.data();
+  layer.src_pixel = std::int64_t{s.stride} * test.src_channels;
+  layer.src_row = std::int64_t{s.stride} * test.src_columns * test.src_channels;
+  layer.src_group = s.in;
+  layer.taps = taps.data();
+  layer.tap_count = static_cast<int>(taps.size());
+  layer.tap_length = s.in;
+  layer.weights = packed.data();
+  layer.bias = test.bias.data();
+  layer.residual = s.add ? dst.data() : nullptr;  // in place, as plans do
+  layer.dst = dst.data();
+  layer.dst_pixel = test.channels;
+  layer.dst_row = std::int64_t{s.columns} * test.channels;
+  layer.columns = s.columns;
+  layer.groups = s.groups;
+  layer.channels = s.out;
+  layer.relu = s.relu;
+  // In two parts each way, as two threads would.
+  const int panels = kernels.panels(s.out, nullptr) * s.groups;
+  for (const Range rows : {Range{0, s.rows / 2}, Range{s.rows / 2, s.rows}})
+    for (const Range range : {Range{0, panels / 2}, Range{panels / 2, panels}}) kernels.convolve(layer, rows, range);
+  double worst = 0;
+  for (std::size_t i = 0; i < dst.size(); ++i) worst = std::max(worst, std::abs(dst[i] - test.expected[i]) / test.magnitude[i]);
+  return worst;
+}
+
+// The largest error of outputs of about 1, which is what a bound for Winograd can be about.
+double run_winograd(const Kernels& kernels, const Case& test, int tiles_at_once) {
+  const Shape& s = test.shape;
+  const std::vector<float> packed = pack_winograd(kernels, test.weights, s.groups, s.out);
+  std::vector<float> dst(test.residual.size(), -1000), scratch(static_cast<std::size_t>(2 * winograd_points * tiles_at_once * s.out));
+  Winograd layer;
+  layer.src = test.src.data();
+  layer.src_pixel = test.src_channels;
+  layer.src_row = std::int64_t{test.src_columns} * test.src_channels;
+  layer.weights = packed.data();
+  layer.bias = test.bias.data();
+  layer.dst = dst.data();
+  layer.dst_pixel = test.channels;
+  layer.dst_row = std::int64_t{s.columns} * test.channels;
+  layer.rows = s.rows;
+  layer.columns = s.columns;
+  layer.groups = s.groups;
+  layer.channels = s.out;
+  layer.tiles_at_once = tiles_at_once;
+  layer.relu = s.relu;
+  const int tiles = winograd_tiles(s.rows) * winograd_tiles(s.columns), blocks = (tiles + tiles_at_once - 1) / tiles_at_once * s.groups;
+  kernels.winograd(layer, {0, blocks / 2}, scratch.data());
+  kernels.winograd(layer, {blocks / 2, blocks}, scratch.data());
+  double worst = 0;
+  for (std::size_t i = 0; i < dst.size(); ++i) worst = std::max(worst, std::abs(dst[i] - test.expected[i]));
+  return worst;
+}
+
+TEST(Kernels, DirectConvolutionsOfManyShapes) {
+  std::mt19937 generator(1);
+  const auto any = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(generator); };
+  for (int i = 0; i < 150; ++i) {
+    const int kernel = any(0, 1) ? 3 : 1, groups = any(1, 4);
+    const Shape shape{any(1, 9), any(1, 30),     groups,        i % 5 == 0 ? 3 : 8 * any(1, 6), 8 * any(1, 14), kernel,
+                      any(1, 2), any(0, 1) != 0, any(0, 1) != 0};
+    const Case test(shape, 0, generator);
+    for (const Kernels* kernels : runnable())
+      EXPECT_LT(run_direct(*kernels, test), 1e-6) << kernels->name << ' ' << shape.rows << 'x' << shape.columns << " groups " << groups << ' '
+                                                  << shape.in << "->" << shape.out << " kernel " << kernel << '/' << shape.stride;
+  }
+}
+
+TEST(Kernels, EveryGroupWidthOfTheZooByWinograd) {
+  std::mt19937 generator(2);
+  for (const int width : {8, 16, 24, 32, 40, 48, 56, 64, 112, 120, 128, 168})
+    for (const auto& [rows, columns] : {std::pair(7, 7), {14, 14}, {4, 9}, {1, 1}, {3, 17}}) {
+      const Shape shape{rows, columns, 2, width, width, 3, 1, false, true};
+      const Case test(shape, 3, generator);
+      for (const Kernels* kernels : runnable())
+        for (const int tiles_at_once : {1, 5, 16})
+          EXPECT_LT(run_winograd(*kernels, test, tiles_at_once), 1e-5) << kernels->name << ' ' << width << ' ' << rows << 'x' << columns;
+    }
+}
+
+}  // namespace
+}  // namespace regnet::kernels
