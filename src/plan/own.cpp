@@ -25,8 +25,8 @@ namespace {
 using kernels::Kernels;
 using kernels::Range;
 
-constexpr std::size_t chunk_bytes = 256 * 1024;    // of input that a thread goes through for each panel of weights, so that it stays in its cache
-constexpr std::size_t scratch_bytes = 768 * 1024;  // of Winograd's two sets of matrices
+constexpr std::size_t chunk_bytes = 256 * 1024;  // of input that a thread goes through for each panel of weights, so that it stays in its cache
+constexpr std::size_t tiles_bytes = 400 * 1024;  // of Winograd's transformed tiles
 
 constexpr int rounded_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -102,8 +102,7 @@ class OwnPlan final : public PlanImpl {
     return conv.kernel == 3 && conv.stride == 1 && !conv.add && conv.in_channels / conv.groups >= least_winograd;
   }
 
-  static constexpr int least_winograd =
-      24;  // channels of a group: with fewer the transforms, and weights four times as large, cost more than they save
+  static constexpr int least_winograd = 24;  // channels of a group: with fewer the transforms cost more than they save
 
   const Kernels& x_kernels;
   Graph x_fused;
@@ -140,7 +139,7 @@ void OwnPlan::place_outputs() {
       const int rows = std::max(dims.height, rounded_up(dims.height, 4)) + 2 * border[i],
                 columns = std::max(dims.width, rounded_up(dims.width, 4)) + 2 * border[i];
       place.row = place.pixel * columns;
-      const auto [known, is_new] = bordered.emplace(std::vector<int>{rows, columns, dims.channels}, border_floats);
+      const auto [known, is_new] = bordered.emplace(std::vector<int>{dims.height, dims.width, dims.channels}, border_floats);
       if (is_new) border_floats += static_cast<std::size_t>(rounded_up(static_cast<int>(place.row), 16)) * static_cast<std::size_t>(rows) + 16;
       place.begin = known->second;
       place.origin = place.begin + static_cast<std::size_t>(border[i] * (place.row + place.pixel));
@@ -186,11 +185,11 @@ void OwnPlan::add_step(NodeId id, std::size_t& floats) {
       step.kind = Kind::winograd;
       how = "winograd";
       const int tiles = kernels::winograd_tiles(node.dims.height) * kernels::winograd_tiles(node.dims.width);
-      const int most = std::max(16, static_cast<int>(scratch_bytes / (2 * kernels::winograd_points * sizeof(float)) / static_cast<std::size_t>(in)));
+      const int most = std::max(16, static_cast<int>(tiles_bytes / (kernels::winograd_points * sizeof(float)) / static_cast<std::size_t>(in)));
       const int blocks = (tiles + most - 1) / most;
       step.tiles_at_once = (tiles + blocks - 1) / blocks;
-      x_scratch_floats = std::max(x_scratch_floats, std::size_t{2} * kernels::winograd_points * static_cast<std::size_t>(step.tiles_at_once * in));
-      reserve(count / 9 * kernels::winograd_points, static_cast<std::size_t>(conv->out_channels));
+      x_scratch_floats = std::max(x_scratch_floats, static_cast<std::size_t>(x_kernels.winograd_scratch(in, step.tiles_at_once)));
+      reserve(count, static_cast<std::size_t>(conv->out_channels));
     } else {
       step.kind = Kind::direct;
       how = "direct";
@@ -338,9 +337,11 @@ class OwnSession final : public SessionImpl {
     const Place& dst = x_plan.place(step.node);
     const std::int64_t area = std::int64_t{dims.height} * dims.width;
     for (int y = rows.begin; y < rows.end; ++y)
-      for (int x = 0; x < dims.width; ++x)
-        for (int c = 0; c < dims.channels; ++c)
-          arena[dst.origin + static_cast<std::size_t>(y * dst.row + x * dst.pixel + c)] = image[c * area + std::int64_t{y} * dims.width + x];
+      for (int c = 0; c < dims.channels; ++c) {
+        const float* from = image + c * area + std::int64_t{y} * dims.width;
+        float* to = arena + dst.origin + static_cast<std::size_t>(y * dst.row + c);
+        for (int x = 0; x < dims.width; ++x, to += dst.pixel) *to = from[x];
+      }
   }
 
   void convolve(float* arena, const Step& step, Split split, int thread) const {
@@ -367,7 +368,7 @@ class OwnSession final : public SessionImpl {
     layer.relu = conv.relu;
     const Range rows = part(node.dims.height, split.by_rows, thread / split.by_panels),
                 panels = part(step.panels, split.by_panels, thread % split.by_panels);
-    const int chunk = std::max(1, static_cast<int>(chunk_bytes / sizeof(float) / static_cast<std::size_t>(layer.src_row)));
+    const int chunk = std::max(1, static_cast<int>(chunk_bytes / sizeof(float) / static_cast<std::size_t>(layer.src_row / conv.groups)));
     for (int y = rows.begin; y < rows.end; y += chunk) x_plan.kernels().convolve(layer, {y, std::min(rows.end, y + chunk)}, panels);
   }
 

@@ -48,7 +48,7 @@ double relative_difference(std::span<const float> found, std::span<const float> 
 // The fused, folded, vectorised network against every operation by itself in double.
 TEST(Session, AgreesWithTheReferenceOverRandomNetworks) {
   std::mt19937 random(11);
-  for (int round = 0; round < 24; ++round) {
+  for (int round = 0; round < 60; ++round) {
     std::vector<Stage> stages;
     for (unsigned s = 0; s < 1 + random() % 4; ++s) {
       const int group_width = std::array{4, 8, 16, 24, 40}[random() % 5], groups = 1 + static_cast<int>(random() % 4);
@@ -59,9 +59,12 @@ TEST(Session, AgreesWithTheReferenceOverRandomNetworks) {
     const int batch = 1 + static_cast<int>(random() % 3);
     const BoundWeights weights = network(stages, options);
     const std::vector<float> images = synthetic_input(static_cast<std::size_t>(batch * weights.graph.input_dims().count()));
-    const std::vector<float> found = run(compile(weights), batch, 1, images);
     const std::vector<float> expected = run(compile(weights, {.backend = Backend::reference}), batch, 1, images);
-    EXPECT_LT(relative_difference(found, expected), 1e-4) << "round " << round;
+    for (const Backend backend : {Backend::automatic, Backend::onednn})
+      for (const int threads : {1, 3}) {
+        const std::vector<float> found = run(compile(weights, {.backend = backend}), batch, threads, images);
+        EXPECT_LT(relative_difference(found, expected), 1e-4) << "round " << round << ' ' << name_of(backend) << ' ' << threads << " threads";
+      }
   }
 }
 
@@ -128,7 +131,7 @@ TEST(Session, SpansOfAnotherSizeAreRefused) {
 
 // Input, two neighbouring activations and the shortcut: what must be alive at once, and little more.
 TEST(Session, TheArenaHoldsOnlyWhatIsAliveAtOnce) {
-  const Plan plan = compile(network(small, {.resolution = 64, .classes = 5}));
+  const Plan plan = compile(network(small, {.resolution = 64, .classes = 5}), {.backend = Backend::onednn});
   const Session session(plan, {.batch = 1, .threads = 1});
   const std::size_t stem = 32 * 32 * 32 * sizeof(float), widest = 16 * 32 * 32 * sizeof(float), input = 3 * 64 * 64 * sizeof(float);
   EXPECT_GE(session.arena_bytes(), stem + widest);

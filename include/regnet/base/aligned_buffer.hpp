@@ -9,6 +9,10 @@
 #include <new>
 #include <span>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace regnet {
 
 class AlignedBuffer {
@@ -36,13 +40,20 @@ class AlignedBuffer {
   [[nodiscard]] std::span<const float> span() const noexcept { return {x_data.get(), size()}; }
 
  private:
+  static constexpr std::size_t large_page = std::size_t{2} << 20;
+
   void allocate(std::size_t count) {
     x_count = count;
     if (count == 0) return;
     if (count > (static_cast<std::size_t>(-1) - alignment) / sizeof(float)) throw std::bad_alloc();
-    const std::size_t bytes = (count * sizeof(float) + alignment - 1) / alignment * alignment;
-    x_data.reset(static_cast<float*>(std::aligned_alloc(alignment, bytes)));
+    // Large ones on large pages where the system gives such: a walk through the weights of a network then costs hundreds of address translations instead of 10,000.
+    const std::size_t unit = count * sizeof(float) >= 2 * large_page ? large_page : alignment;
+    const std::size_t bytes = (count * sizeof(float) + unit - 1) / unit * unit;
+    x_data.reset(static_cast<float*>(std::aligned_alloc(unit, bytes)));
     if (!x_data) throw std::bad_alloc();
+#if defined(MADV_HUGEPAGE)
+    if (unit == large_page) ::madvise(x_data.get(), bytes, MADV_HUGEPAGE);
+#endif
   }
 
   struct Free {

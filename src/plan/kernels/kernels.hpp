@@ -34,7 +34,7 @@ struct Convolution {
 struct Winograd {
   const float* src = nullptr;  // the upper left corner of the border
   std::int64_t src_pixel = 0, src_row = 0;
-  const float* weights = nullptr;  // by group, point, panel, input channel, channel of the panel
+  const float* weights = nullptr;  // by group, panel, input channel, tap, channel of the panel
   const float* bias = nullptr;
   float* dst = nullptr;
   std::int64_t dst_pixel = 0, dst_row = 0;
@@ -53,10 +53,11 @@ struct Kernels {
   // Panels of `channels` output channels, each as wide as allowed; returns their number and, unless nullptr, where each begins and, at last, `channels`.
   int (*panels)(int channels, int* begins);
   void (*convolve)(const Convolution& layer, Range rows, Range panels);  // panels of all groups are counted through
-  // Blocks of tiles_at_once tiles, all blocks of group 0 first. Scratch: 72 x tiles_at_once x channels floats.
+  // Blocks of tiles_at_once tiles, all blocks of group 0 first. The weights are transformed on the way, for each block anew: to keep them transformed would make them four
+  // times as large, and at batch 1 a network waits for its weights.
   void (*winograd)(const Winograd& layer, Range blocks, float* scratch);
-  // weights[3][3] of one pair of channels into the 36 points.
-  void (*winograd_weights)(const float* weights, float* points);
+  // How many floats of scratch memory that takes.
+  std::int64_t (*winograd_scratch)(int channels, int tiles_at_once);
   // Means over all pixels of some channels.
   void (*average)(const float* src, std::int64_t pixels, std::int64_t channels, Range range, float* dst);
 };

@@ -35,9 +35,10 @@ REGNET_INLINE Vec<N> relu(Vec<N> value) {
 
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
 
-// `pixels` output pixels x one panel of `vectors` vectors and, with `half`, one of half the width.
+// `pixels` output pixels x one panel of `vectors` vectors and, with `half`, one of half the width. On the way a line of memory from `ahead` on is fetched into the second
+// cache for each input channel.
 template <int pixels, int vectors, bool half>
-void tile(const Convolution& layer, const float* src, const float* weights, const float* bias, const float* residual, float* dst) {
+void tile(const Convolution& layer, const float* src, const float* weights, const float* bias, const float* residual, float* dst, const float* ahead, const std::int64_t* places) {
   constexpr int H = lanes / 2;
   constexpr int width = vectors * lanes + (half ? H : 0);
   constexpr int bases = (pixels + 2) / 3;  // a base for three pixels each: x86 adds once or twice a register for free
@@ -58,6 +59,8 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
       REGNET_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load<lanes>(weights + v * lanes);
       if constexpr (half) half_w = load<H>(weights + vectors * lanes);
       weights += width;
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += 16;
       REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
         const float x = base[p / 3][(p % 3) * step];
         REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] += w[v] * x;
@@ -70,8 +73,8 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
     }
   }
   REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
-    float* out = dst + p * layer.dst_pixel;
-    const float* add = residual + p * layer.dst_pixel;
+    float* out = dst + places[p];
+    const float* add = residual + places[p];
     REGNET_UNROLL for (int v = 0; v < vectors; ++v) {
       Vec<lanes> y = sums[p][v];
       if (residual) y += load<lanes>(add + v * lanes);
@@ -87,7 +90,7 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
   }
 }
 
-using Tile = void (*)(const Convolution&, const float*, const float*, const float*, const float*, float*);
+using Tile = void (*)(const Convolution&, const float*, const float*, const float*, const float*, float*, const float*, const std::int64_t*);
 
 // Tiles of each number of pixels for a panel of so many half vectors.
 template <int halves, int... pixels>
@@ -133,42 +136,105 @@ int panels(int channels, int* begins) {
   return count;
 }
 
-// Rows of `columns` pixels in tiles as equal as can be.
-REGNET_INLINE void convolve_row(const Convolution& layer, int width, const float* src, const float* weights, const float* bias, const float* residual, float* dst) {
-  const int parts = (layer.columns + most_pixels - 1) / most_pixels;
-  for (int part = 0, x = 0; part < parts; ++part) {
-    const int pixels = (layer.columns - x + parts - part - 1) / (parts - part);
-    tile_for(pixels, width)(layer, src + x * layer.src_pixel, weights, bias, residual ? residual + x * layer.dst_pixel : nullptr, dst + x * layer.dst_pixel);
-    x += pixels;
+// Fetches memory on the way of other work: each tile a line for each input channel.
+struct Ahead {
+  const float *at, *end;
+  std::int64_t lines;
+};
+
+// Pixels begin to end of a row, in tiles as equal as can be, for each of the panels. What each tile reads of the source stays in the first cache from panel to panel.
+struct Panels {
+  int first, count, channels;  // the first channel, and of how many channels there are: all panels but the last are of the widest kind
+};
+
+// `pixels` output pixels that follow each other in the source; `places` are theirs in the destination.
+REGNET_INLINE void convolve_tile(const Convolution& layer, int pixels, Panels panels, const float* src, const float* weights, const float* bias, const float* residual,
+                                 float* dst, const std::int64_t* places, std::int64_t depth, Ahead& ahead) {
+  constexpr int widest = most_vectors * lanes;
+  for (int begin = panels.first; begin < panels.channels && begin < panels.first + panels.count * widest; begin += widest) {
+    const int width = smaller(widest, panels.channels - begin);
+    const float* of_panel = weights + begin * depth;
+    const bool wanted = ahead.at < ahead.end;
+    tile_for(pixels, width)(layer, src, of_panel, bias + begin, residual ? residual + begin : nullptr, dst + begin, wanted ? ahead.at : of_panel, places);
+    if (wanted) ahead.at += ahead.lines * 16;
   }
+}
+
+// The part of one group.
+REGNET_INLINE void convolve_group(const Convolution& layer, Range rows, Panels panels, const float* src, const float* weights, const float* bias, const float* residual,
+                                  float* dst, std::int64_t depth, Ahead& ahead) {
+  std::int64_t places[most_pixels];
+  if (layer.src_row == layer.columns * layer.src_pixel) {  // the source has no border: its rows are one
+    const int end = rows.end * layer.columns, parts = (end - rows.begin * layer.columns + most_pixels - 1) / most_pixels;
+    int y = rows.begin, x = 0;
+    for (int part = 0, pixel = rows.begin * layer.columns; part < parts; ++part) {
+      const int pixels = (end - pixel + parts - part - 1) / (parts - part);
+      for (int p = 0; p < pixels; ++p) {
+        places[p] = y * layer.dst_row + x * layer.dst_pixel;
+        if (++x == layer.columns) {
+          x = 0;
+          ++y;
+        }
+      }
+      convolve_tile(layer, pixels, panels, src + pixel * layer.src_pixel, weights, bias, residual, dst, places, depth, ahead);
+      pixel += pixels;
+    }
+    return;
+  }
+  const int parts = (layer.columns + most_pixels - 1) / most_pixels;
+  for (int y = rows.begin; y < rows.end; ++y)
+    for (int part = 0, x = 0; part < parts; ++part) {
+      const int pixels = (layer.columns - x + parts - part - 1) / (parts - part);
+      for (int p = 0; p < pixels; ++p) places[p] = y * layer.dst_row + (x + p) * layer.dst_pixel;
+      convolve_tile(layer, pixels, panels, src + y * layer.src_row + x * layer.src_pixel, weights, bias, residual, dst, places, depth, ahead);
+      x += pixels;
+    }
 }
 
 void convolve(const Convolution& layer, Range rows, Range range) {
   constexpr int widest = most_vectors * lanes;
+  constexpr std::int64_t cached = 64 * 1024 / 4;  // floats of weights: so many panels share what a tile reads
   const int per_group = panels(layer.channels, nullptr);
   const std::int64_t depth = std::int64_t{layer.tap_count} * layer.tap_length;
-  for (int panel = range.begin; panel < range.end; ++panel) {
-    const int group = panel / per_group, begin = panel % per_group * widest;
-    const int width = smaller(widest, layer.channels - begin), channel = group * layer.channels + begin;
-    const float* weights = layer.weights + channel * depth;
-    for (int y = rows.begin; y < rows.end; ++y)
-      convolve_row(layer, width, layer.src + y * layer.src_row + group * layer.src_group, weights, layer.bias + channel,
-                   layer.residual ? layer.residual + y * layer.dst_row + channel : nullptr, layer.dst + y * layer.dst_row + channel);
+  for (int panel = range.begin; panel < range.end;) {
+    const int group = panel / per_group, first = panel % per_group;
+    // As many panels at once as stay in the cache.
+    int count = smaller(range.end - panel, per_group - first);
+    while (count > 1 && count * widest * depth > cached) count = (count + 1) / 2;
+    const float* weights = layer.weights + std::int64_t{group} * layer.channels * depth;
+    const std::int64_t next = std::int64_t{smaller(layer.channels, (first + count) * widest)} * depth;
+    const bool last = panel + count >= range.end;
+    Ahead ahead{weights + next, weights + next + (last ? 0 : count * widest * depth), depth};
+    const int channel = group * layer.channels;
+    convolve_group(layer, rows, {first * widest, count, layer.channels}, layer.src + group * layer.src_group, weights, layer.bias + channel,
+                   layer.residual ? layer.residual + channel : nullptr, layer.dst + channel, depth, ahead);
+    panel += count;
   }
 }
 
 // Winograd
 
-// One dimension of the input transform, six vectors apart `step`.
+// One dimension of each transform. The denominators that belong to the weights' transform are in the input's, where constants cost nothing.
 template <int N>
 REGNET_INLINE void transform_input(const Vec<N> (&d)[6], Vec<N> (&t)[6]) {
   const Vec<N> fall = d[4] - d[2], rise = d[3] - d[1];
   t[0] = d[0] + d[4] + 1.5f * rise - 2.0f * d[2];
-  t[1] = d[4] - d[1] + 2.5f * d[3] + 0.5f * d[2];
-  t[2] = d[4] + d[1] + 0.5f * d[3] - 2.5f * d[2];
-  t[3] = fall + 2.0f * rise;
-  t[4] = fall - 0.5f * rise;
+  t[1] = (d[4] - d[1]) * (1 / 3.0f) + d[3] * (2.5f / 3) + d[2] * (0.5f / 3);
+  t[2] = (d[4] + d[1]) * (-1 / 3.0f) - d[3] * (0.5f / 3) + d[2] * (2.5f / 3);
+  t[3] = fall * (-4 / 15.0f) - rise * (8 / 15.0f);
+  t[4] = fall * (1 / 15.0f) - rise * (0.5f / 15);
   t[5] = d[5] + d[1] + 1.5f * fall - 2.0f * d[3];
+}
+
+template <int N>
+REGNET_INLINE void transform_weights(const Vec<N> (&g)[3], Vec<N> (&t)[6]) {
+  const Vec<N> outer = g[0] + g[2];
+  t[0] = g[0];
+  t[1] = outer + g[1];
+  t[2] = outer - g[1];
+  t[3] = g[2] + 2.0f * g[1] + 4.0f * g[0];
+  t[4] = g[0] - 2.0f * g[1] + 4.0f * g[2];
+  t[5] = g[2];
 }
 
 template <int N>
@@ -223,11 +289,28 @@ REGNET_INLINE void gather(const Winograd& layer, const float* src, std::int64_t 
 // Calls body.template operator()<N>(channel) for channels in vectors, the last of them half as wide.
 template <class Body>
 REGNET_INLINE void for_channels(int channels, Body body) {
-  constexpr int N = lanes > 8 ? lanes : lanes;
+  constexpr int N = lanes;
   int c = 0;
   for (; c + N <= channels; c += N) body.template operator()<N>(c);
   if constexpr (N > 8)
     if (c < channels) body.template operator()<8>(c);
+}
+
+// N output channels of one input channel: nine weights into the 36 matrices.
+template <int N>
+REGNET_INLINE void spread_weights(const float* src, int width, float* dst, std::int64_t plane) {
+  Vec<N> columns[3][6];
+  REGNET_UNROLL for (int x = 0; x < 3; ++x) {
+    Vec<N> g[3];
+    REGNET_UNROLL for (int y = 0; y < 3; ++y) g[y] = load<N>(src + (y * 3 + x) * width);
+    transform_weights<N>(g, columns[x]);
+  }
+  REGNET_UNROLL for (int y = 0; y < 6; ++y) {
+    Vec<N> g[3], t[6];
+    REGNET_UNROLL for (int x = 0; x < 3; ++x) g[x] = columns[x][y];
+    transform_weights<N>(g, t);
+    REGNET_UNROLL for (int x = 0; x < 6; ++x) store<N>(dst + (y * 6 + x) * plane, t[x]);
+  }
 }
 
 void winograd(const Winograd& layer, Range blocks, float* scratch) {
@@ -235,14 +318,14 @@ void winograd(const Winograd& layer, Range blocks, float* scratch) {
   const int across = winograd_tiles(layer.columns), tiles = across * winograd_tiles(layer.rows);
   const int per_group = (tiles + layer.tiles_at_once - 1) / layer.tiles_at_once;
   const std::int64_t channels = layer.channels, plane = layer.tiles_at_once * channels;
-  float *inputs = scratch, *products = scratch + winograd_points * plane;
+  float *inputs = scratch, *products = inputs + winograd_points * plane, *points = products + winograd_points * layer.tiles_at_once * widest;
   static constexpr std::int64_t no_offset[1] = {0};
   static constexpr float no_bias[widest] = {};
   Convolution gemm;
   gemm.taps = no_offset;
   gemm.tap_count = 1;
   gemm.tap_length = layer.channels;
-  gemm.src_pixel = gemm.dst_pixel = channels;
+  gemm.src_pixel = channels;
   for (int block = blocks.begin; block < blocks.end; ++block) {
     const int group = block / per_group, first = block % per_group * layer.tiles_at_once;
     const int count = smaller(layer.tiles_at_once, tiles - first);
@@ -253,37 +336,34 @@ void winograd(const Winograd& layer, Range blocks, float* scratch) {
       for_channels(layer.channels, [&]<int N>(int c) { scatter<N>(layer, corner + c, inputs + i * channels + c, plane); });
     }
     gemm.columns = count;
-    for (int point = 0; point < winograd_points; ++point)
-      for (int begin = 0; begin < layer.channels; begin += widest) {
-        const int width = smaller(widest, layer.channels - begin);
-        const float* weights = layer.weights + (std::int64_t{group} * winograd_points + point) * channels * channels + begin * channels;
-        convolve_row(gemm, width, inputs + point * plane, weights, no_bias, nullptr, products + point * plane + begin);
+    gemm.src_row = count * channels;
+    for (int begin = 0; begin < layer.channels; begin += widest) {
+      const int width = smaller(widest, layer.channels - begin), channel = group * layer.channels + begin;
+      const float* weights = layer.weights + (std::int64_t{group} * channels + begin) * channels * 9;
+      for (int i = 0; i < layer.channels; ++i) {
+        const float* nine = weights + std::int64_t{i} * 9 * width;
+        for (int line = 0; line < 9 * width; line += 16) __builtin_prefetch(nine + 16 * 9 * width + line, 0, 2);
+        for_channels(width, [&]<int N>(int c) { spread_weights<N>(nine + c, width, points + std::int64_t{i} * width + c, channels * width); });
       }
-    const float* bias = layer.bias + group * channels;
-    for (int i = 0; i < count; ++i) {
-      const int ty = (first + i) / across, tx = (first + i) % across;
-      float* dst = layer.dst + group * channels + 4 * ty * layer.dst_row + 4 * tx * layer.dst_pixel;
-      const int rows = smaller(4, layer.rows - 4 * ty), columns = smaller(4, layer.columns - 4 * tx);
-      for_channels(layer.channels, [&]<int N>(int c) { gather<N>(layer, products + i * channels + c, plane, bias + c, dst + c, rows, columns); });
+      gemm.dst_pixel = width;
+      const std::int64_t of_point = std::int64_t{layer.tiles_at_once} * width;
+      for (int point = 0; point < winograd_points; ++point) {
+        Ahead nothing{nullptr, nullptr, 0};
+        convolve_group(gemm, {0, 1}, {0, 1, width}, inputs + point * plane, points + point * channels * width, no_bias, nullptr, products + point * of_point, channels, nothing);
+      }
+      for (int i = 0; i < count; ++i) {
+        const int ty = (first + i) / across, tx = (first + i) % across;
+        float* dst = layer.dst + channel + 4 * ty * layer.dst_row + 4 * tx * layer.dst_pixel;
+        const int rows = smaller(4, layer.rows - 4 * ty), columns = smaller(4, layer.columns - 4 * tx);
+        for_channels(width, [&]<int N>(int c) { gather<N>(layer, products + i * width + c, of_point, layer.bias + channel + c, dst + c, rows, columns); });
+      }
     }
   }
 }
 
-void winograd_weights(const float* weights, float* points) {
-  // In double: it is done once, and every error here is one of the result.
-  constexpr double g[6][3] = {{1, 0, 0},
-                              {1.0 / 3, 1.0 / 3, 1.0 / 3},
-                              {-1.0 / 3, 1.0 / 3, -1.0 / 3},
-                              {-16.0 / 15, -8.0 / 15, -4.0 / 15},
-                              {1.0 / 15, -2.0 / 15, 4.0 / 15},
-                              {0, 0, 1}};
-  for (int i = 0; i < 6; ++i)
-    for (int j = 0; j < 6; ++j) {
-      double sum = 0;
-      for (int y = 0; y < 3; ++y)
-        for (int x = 0; x < 3; ++x) sum += g[i][y] * weights[y * 3 + x] * g[j][x];
-      points[i * 6 + j] = static_cast<float>(sum);
-    }
+std::int64_t winograd_scratch(int channels, int tiles_at_once) {
+  constexpr int widest = most_vectors * lanes;
+  return std::int64_t{winograd_points} * (std::int64_t{tiles_at_once} * (channels + widest) + std::int64_t{channels} * widest);
 }
 
 void average(const float* src, std::int64_t pixels, std::int64_t channels, Range range, float* dst) {
@@ -297,6 +377,6 @@ void average(const float* src, std::int64_t pixels, std::int64_t channels, Range
 
 }  // namespace
 
-constexpr Kernels table{REGNET_ISA_NAME, most_vectors * lanes, panels, convolve, winograd, winograd_weights, average};
+constexpr Kernels table{REGNET_ISA_NAME, most_vectors * lanes, panels, convolve, winograd, winograd_scratch, average};
 
 }  // namespace regnet::kernels::REGNET_ISA

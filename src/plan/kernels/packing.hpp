@@ -34,26 +34,19 @@ inline std::vector<float> pack_direct(const Kernels& kernels, const std::vector<
   return packed;
 }
 
-// Source weights: [groups * channels][channels][3][3]. Order: group, point, panel, input channel, channel of the panel.
+// Source weights: [groups * channels][channels][3][3]. Order: group, panel, input channel, tap, channel of the panel.
 inline void pack_winograd(const Kernels& kernels, const float* weights, int groups, int channels, float* dst) {
   std::vector<int> begins(static_cast<std::size_t>(kernels.panels(channels, nullptr)) + 1);
   kernels.panels(channels, begins.data());
-  const std::int64_t square = std::int64_t{channels} * channels;
-  for (int group = 0; group < groups; ++group, dst += winograd_points * square)
-    for (std::size_t panel = 0; panel + 1 < begins.size(); ++panel) {
-      const int width = begins[panel + 1] - begins[panel];
+  for (int group = 0; group < groups; ++group)
+    for (std::size_t panel = 0; panel + 1 < begins.size(); ++panel)
       for (int i = 0; i < channels; ++i)
-        for (int c = begins[panel]; c < begins[panel + 1]; ++c) {
-          float points[winograd_points];
-          kernels.winograd_weights(weights + ((std::int64_t{group} * channels + c) * channels + i) * 9, points);
-          float* place = dst + std::int64_t{begins[panel]} * channels + std::int64_t{i} * width + (c - begins[panel]);
-          for (int point = 0; point < winograd_points; ++point) place[point * square] = points[point];
-        }
-    }
+        for (int tap = 0; tap < 9; ++tap)
+          for (int c = begins[panel]; c < begins[panel + 1]; ++c) *dst++ = weights[((std::int64_t{group} * channels + c) * channels + i) * 9 + tap];
 }
 
 inline std::vector<float> pack_winograd(const Kernels& kernels, const std::vector<float>& weights, int groups, int channels) {
-  std::vector<float> packed(weights.size() / 9 * winograd_points);
+  std::vector<float> packed(weights.size());
   pack_winograd(kernels, weights.data(), groups, channels, packed.data());
   return packed;
 }
