@@ -73,10 +73,17 @@ std::size_t place_in_zoo(const PublishedAccuracy& row) {
 }  // namespace
 
 PublishedAccuracy parse_published(std::string_view name, std::string_view text) {
-  Fields fields(name, text.size() > largest_text ? json() : json::parse(text, nullptr, false));
+  if (text.size() > largest_text)
+    fail(Code::bad_format, "config ", printable(name), ": expected at most ", largest_text, " bytes, found ", text.size());
+  Fields fields(name, json::parse(text, nullptr, false));
   PublishedAccuracy row;
   row.name = name;
-  row.model = find_design(fields.take_string("model")).name;
+  try {
+    row.model = find_design(fields.take_string("model")).name;
+  } catch (const Error& error) {
+    if (error.code() == Code::bad_format) throw;  // it names the config itself
+    fail(error.code(), "config ", printable(name), ": ", error.what());
+  }
   row.preset = fields.take_string("preset");
   row.resize = fields.take_pixels("resize");
   row.file = fields.take_string("file");
@@ -84,6 +91,7 @@ PublishedAccuracy parse_published(std::string_view name, std::string_view text) 
   row.top5 = fields.take_percentage("top5");
   row.source = fields.take_string("source");
   fields.expect_none_left();
+  if (row.top5 < row.top1) fail(Code::bad_format, "config ", printable(name), ": top5: expected at least top1, ", row.top1, ", found ", row.top5);
   return row;
 }
 

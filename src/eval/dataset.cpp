@@ -259,8 +259,9 @@ Dataset open_dataset(const fs::path& path, const DatasetOptions& options) {
   dataset.owners = std::move(listing.owners);
   dataset.samples = std::move(listing.images);
   for (const Sample& sample : dataset.samples)
-    if (sample.label >= options.classes)
-      fail(Code::mismatch, sample.path.string(), ": label ", sample.label, ", but the network has ", options.classes, " classes");
+    if (sample.label >= options.classes && !options.allow_beyond)
+      fail(Code::mismatch, sample.path.string(), ": label ", sample.label, ", but the network has ", options.classes,
+           " classes, numbered from 0 (regnet doctor tells whether the labels count from 1)");
   return dataset;
 }
 

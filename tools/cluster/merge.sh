@@ -26,7 +26,7 @@ done
 
 # What an answer depends on, a line each; kinds of CPU may differ.
 identity() {
-  tr -d '\n' < "$1" | grep -oE '"preset": *\{[^}]*\}|"(weights_sha256|weights_key|backend|exif|subset_logits|version)": *("[^"]*"|[a-z]+)' | tr -s ' '
+  tr -d '\n' < "$1" | sed -E 's/"source": *"[^"]*",? *//' | grep -oE '"preset": *\{[^}]*\}|"(weights_sha256|images_sha256|weights_key|backend|exif|subset_logits|version)": *("[^"]*"|[a-z]+)' | tr -s ' '
 }
 
 files=() lost=() first=

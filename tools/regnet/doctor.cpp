@@ -7,6 +7,7 @@
 #include <iostream>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -102,7 +103,16 @@ class Diagnosis {
   void try_labels(const std::string& mistake, const std::string& remedy, const std::function<int(int)>& map) {
     std::vector<int> labels;
     for (const int label : x_labels) labels.push_back(map(label));
-    add(mistake, remedy, right_with(x_answers, labels), x_base);
+    const std::vector<bool> right = right_with(x_answers, labels);
+    // Images of one label are no witnesses independent of each other: an order shows in several.
+    std::set<int> of_labels, of_answers;
+    for (std::size_t i = 0; i < right.size(); ++i)
+      if (right[i] && !x_base[i]) {
+        of_labels.insert(x_labels[i]);
+        of_answers.insert(x_answers[i]);
+      }
+    if (of_labels.size() < 3 || of_answers.size() < 3) return add(mistake, remedy, std::vector<bool>(right.size()), std::vector<bool>(right.size()));
+    add(mistake, remedy, right, x_base);
   }
 
   // Labels of an order that nobody foresaw: what most images of a label are taken for in one half of the sample must hold in the other.
@@ -120,7 +130,7 @@ class Diagnosis {
       order[label] = most->first;
       used.insert(most->first);
     }
-    if (3 * used.size() < 2 * order.size()) return;  // several labels that are one class to the network are no order
+    if (used.size() < 3 || 3 * used.size() < 2 * order.size()) return;  // several labels that are one class to the network are no order
     std::vector<bool> mapped, base;
     for (std::size_t i = 0; i < x_labels.size(); ++i) {
       if (learning[i]) continue;
@@ -136,6 +146,22 @@ class Diagnosis {
   [[nodiscard]] int n() const { return static_cast<int>(x_base.size()); }
   [[nodiscard]] int classes() const { return x_classes; }
   [[nodiscard]] const std::vector<Suspicion>& suspicions() const { return x_suspicions; }
+
+  // Whether all images that could be read got the same answer.
+  [[nodiscard]] bool one_answer() const {
+    std::set<int> distinct(x_answers.begin(), x_answers.end());
+    distinct.erase(-1);
+    return distinct.size() == 1 && x_answers.size() > 1;
+  }
+
+  // The suspicion that does best though the sample is too small to be sure of it, when it does much better.
+  [[nodiscard]] const Suspicion* possible() const {
+    const Suspicion* best = nullptr;
+    for (const Suspicion& suspicion : x_suspicions)
+      if (suspicion.p < 0.05 && share(suspicion.right, suspicion.n) > share(right(), n()) + 0.2 && (!best || suspicion.right > best->right))
+        best = &suspicion;
+    return best;
+  }
 
   // The suspicion that explains most, when one does better than chance allows after so many trials. Of equal ones the first: special ones are tried before general ones.
   [[nodiscard]] const Suspicion* likely() const {
@@ -195,6 +221,7 @@ std::vector<int> inverse(const std::vector<int>& order) {
   return places;
 }
 
+// Nothing else can explain what these explain, so they need no images of their own.
 void try_label_orders(Diagnosis& diagnosis, const regnet::Model& model) {
   const auto through = [](std::vector<int> table) {
     return [table = std::move(table)](int label) {
@@ -287,6 +314,12 @@ std::vector<Change> preprocessing_changes(const regnet::Recipe& recipe, regnet::
     add(std::string("the pixels are normalised in another way: the network wants ") + words, "--mean " + numbers_of_mean + " --std " + numbers_of_std,
         [&](regnet::Recipe& r) { r.mean = new_mean, r.std = new_std; });
   }
+  for (const regnet::Recipe& preset : regnet::presets()) {
+    regnet::Recipe scaled = preset;
+    scaled.crop = recipe.crop;
+    scaled.resize = static_cast<int>(std::lround(double(preset.resize) * recipe.crop / preset.crop));
+    if (scaled != recipe) changes.push_back({"the preprocessing is another framework's: " + preset.name, "--preset " + preset.name, scaled, exif});
+  }
   return changes;
 }
 
@@ -302,54 +335,80 @@ Json as_json(const Suspicion& suspicion) {
 Json examine_data(const DoctorOptions& options) {
   const regnet::Model model = options.model.load(options.quiet, {.batch = 8, .threads = 1});
   const std::string data = options.data.empty() ? demo_images().string() : options.data;
-  const regnet::Dataset dataset = spread_sample(
-      regnet::open_dataset(data, {options.labels, model.plan.classes(), model.class_names, regnet::parse_label_order(options.order)}), options.limit);
-  std::vector<int> labels;
-  for (const regnet::Sample& sample : dataset.samples) labels.push_back(sample.label);
-  int unreadable = 0;
-  const auto answers_of = [&](const regnet::Plan& plan, const regnet::Recipe& recipe, regnet::Exif exif) {
+  const regnet::Dataset whole =
+      regnet::open_dataset(data, {options.labels, model.plan.classes(), model.class_names, regnet::parse_label_order(options.order), true});
+  regnet::Dataset sample = spread_sample(whole, options.limit);
+  const auto answers_of = [&](const regnet::Plan& plan, const regnet::Recipe& recipe, regnet::Exif exif, const regnet::Dataset& images) {
     regnet::EvaluateOptions evaluate;
     evaluate.threads = options.threads;
     evaluate.exif = exif;
-    const regnet::Report report = regnet::evaluate(plan, recipe, dataset, evaluate);
-    unreadable = report.errors;
     Answers answers;
-    for (const regnet::Answer& answer : report.answers) answers.push_back(answer.top.empty() ? -1 : answer.top[0]);
+    for (const regnet::Answer& answer : regnet::evaluate(plan, recipe, images, evaluate).answers)
+      answers.push_back(answer.top.empty() ? -1 : answer.top[0]);
     return answers;
   };
-  Diagnosis diagnosis(labels, answers_of(model.plan, model.recipe, options.model.exif()), model.plan.classes());
+  const auto labels_of = [](const regnet::Dataset& images) {
+    std::vector<int> labels;
+    for (const regnet::Sample& image : images.samples) labels.push_back(image.label);
+    return labels;
+  };
+  // Images that cannot be read say nothing.
+  Answers asked = answers_of(model.plan, model.recipe, options.model.exif(), sample);
+  const auto unreadable = std::count(asked.begin(), asked.end(), -1);
+  for (std::size_t i = asked.size(); i-- > 0;)
+    if (asked[i] < 0) sample.samples.erase(sample.samples.begin() + static_cast<std::ptrdiff_t>(i));
+  std::erase(asked, -1);
+  if (asked.empty()) regnet::fail(regnet::Code::invalid_argument, "doctor: none of the ", unreadable, " images could be read");
+  Diagnosis diagnosis(labels_of(sample), asked, model.plan.classes());
   try_label_orders(diagnosis, model);
-  for (const Change& change : preprocessing_changes(model.recipe, options.model.exif()))
-    diagnosis.try_answers(change.mistake, change.remedy, answers_of(model.plan, change.recipe, change.exif));
-  if (const regnet::Model plain = options.model.without_recipe().load(true, {.batch = 8, .threads = 1}); plain.recipe != model.recipe)
-    diagnosis.try_answers("the preprocessing is not the weights' own, which is " + plain.recipe.name + " (" + plain.recipe_source + ")",
-                          "leave out the options that change it", answers_of(plain.plan, plain.recipe, options.model.exif()));
-  for (const std::string& key : model.other_weights_keys) {
-    ModelChoice other = options.model;
-    other.choose_weights_key(key);
+  // A change under which logits overflow is no better one.
+  const auto try_run = [&](const std::string& mistake, const std::string& remedy, const auto& run) {
     try {
-      const regnet::Model loaded = other.load(true, {.batch = 8, .threads = 1});
-      diagnosis.try_answers("the weights are of another entry of the file", "--weights-key " + key,
-                            answers_of(loaded.plan, loaded.recipe, options.model.exif()));
-    } catch (const regnet::Error&) {
-      // Not weights of this network, and so nothing to suspect.
+      diagnosis.try_answers(mistake, remedy, run());
+    } catch (const regnet::Error& error) {
+      if (error.code() != regnet::Code::numeric && error.code() != regnet::Code::mismatch && error.code() != regnet::Code::unsupported) throw;
     }
+  };
+  for (const Change& change : preprocessing_changes(model.recipe, options.model.exif()))
+    try_run(change.mistake, change.remedy, [&] { return answers_of(model.plan, change.recipe, change.exif, sample); });
+  if (const regnet::Model plain = options.model.without_recipe().load(true, {.batch = 8, .threads = 1}); plain.recipe != model.recipe)
+    try_run("the preprocessing is not the weights' own, which is " + plain.recipe.name + " (" + plain.recipe_source + ")",
+            "leave out the options that change it", [&] { return answers_of(plain.plan, plain.recipe, options.model.exif(), sample); });
+  for (const std::string& key : model.other_weights_keys)
+    try_run("the weights are of another entry of the file", "--weights-key " + key, [&] {
+      ModelChoice other = options.model;
+      other.choose_weights_key(key);
+      const regnet::Model loaded = other.load(true, {.batch = 8, .threads = 1});
+      return answers_of(loaded.plan, loaded.recipe, options.model.exif(), sample);
+    });
+  // The most general suspicion needs most images, and is the last: four of each class.
+  const int needed = 4 * diagnosis.classes();
+  std::optional<Suspicion> order;
+  if (!diagnosis.likely() && diagnosis.n() < needed && static_cast<int>(whole.samples.size()) >= needed) {
+    const regnet::Dataset larger = spread_sample(whole, needed);
+    Diagnosis of_more(labels_of(larger), answers_of(model.plan, model.recipe, options.model.exif(), larger), model.plan.classes());
+    of_more.try_any_order();
+    if (!of_more.suspicions().empty()) order = of_more.suspicions().back();
+    if (!of_more.likely()) order.reset();
+  } else if (diagnosis.n() >= needed) {
+    diagnosis.try_any_order();
   }
-
-  if (diagnosis.n() >= 4 * diagnosis.classes()) diagnosis.try_any_order();  // the most general, and so the last
 
   Json json{{"right", diagnosis.right()},
             {"n", diagnosis.n()},
             {"unreadable", unreadable},
-            {"ignored_files", dataset.ignored},
-            {"labelling", dataset.labelling}};
+            {"ignored_files", whole.ignored},
+            {"labelling", whole.labelling}};
   json["tried"] = Json::array();
   for (const Suspicion& suspicion : diagnosis.suspicions()) json["tried"].push_back(as_json(suspicion));
-  const Suspicion* likely = diagnosis.likely();
+  const Suspicion *likely = order ? &*order : diagnosis.likely(), *possible = diagnosis.possible();
   json["likely"] = likely ? as_json(*likely) : Json(nullptr);
+  json["possible"] = !likely && possible ? as_json(*possible) : Json(nullptr);
+  json["one_answer"] = diagnosis.one_answer();
+  json["order_tried"] = diagnosis.n() >= needed || static_cast<int>(whole.samples.size()) >= needed;
   const double chance = 1.0 / model.plan.classes();
   const bool guessing = regnet::wilson_interval(diagnosis.right(), diagnosis.n()).first <= chance;
-  json["guessing"] = guessing && !likely;
+  json["guessing"] = guessing && !likely && !possible;
   json["weights_problems"] = model.warnings;
   return json;
 }
@@ -371,7 +430,7 @@ void print_machine(const Json& json) {
 void print_diagnosis(const Json& json) {
   std::cout << "as asked for: " << json["right"] << " of " << json["n"] << " images right (" << percent(share(json["right"], json["n"]))
             << "), labels by " << regnet::one_line(json["labelling"].get<std::string>()) << '\n';
-  if (json["unreadable"] > 0) std::cout << json["unreadable"] << " of them cannot be read, and count as wrong\n";
+  if (json["unreadable"] > 0) std::cout << json["unreadable"] << " others cannot be read\n";
   for (const Json& suspicion : json["tried"])
     std::cout << "  " << std::setw(7) << std::right << percent(suspicion["share"]) << "  if " << suspicion["mistake"].get<std::string>() << " ("
               << regnet::one_line(suspicion["remedy"].get<std::string>()) << ")\n";
@@ -380,12 +439,24 @@ void print_diagnosis(const Json& json) {
     std::cout << "likely mistake: " << likely["mistake"].get<std::string>() << ".\nevidence: " << likely["right"] << " of " << likely["n"]
               << " images are right then (" << percent(likely["share"]) << "; p = " << std::setprecision(2) << likely["p"].get<double>()
               << ").\nremedy: " << regnet::one_line(likely["remedy"].get<std::string>()) << '\n';
+  } else if (!json["possible"].is_null()) {
+    const Json& possible = json["possible"];
+    std::cout << "too few images to be sure; the best is if " << possible["mistake"].get<std::string>() << " (" << possible["right"] << " of "
+              << possible["n"] << " right): " << regnet::one_line(possible["remedy"].get<std::string>()) << '\n';
+  } else if (json["one_answer"] == true) {
+    std::cout << "likely mistake: the network gives all images the same answer. The weights are untrained or damaged, or the input is not what they "
+                 "expect.\n";
   } else if (json["guessing"] == true) {
-    std::cout << "likely mistake: no setting does better than guessing. The weights are untrained or of other classes, or the images of another data "
-                 "set.\n";
+    std::cout << "likely mistake: no single change does better than guessing. The weights are untrained or of other classes, the images or labels "
+                 "are of another data set"
+              << (json["order_tried"] == true ? "" : ", or the labels are in an order that takes more images to find (four of each class)") << ".\n";
   } else {
     std::cout << "nothing found\n";
   }
+}
+
+bool is_sound(const Json& diagnosis) {
+  return diagnosis["likely"].is_null() && diagnosis["possible"].is_null() && diagnosis["guessing"] == false && diagnosis["one_answer"] == false;
 }
 
 int run(const DoctorOptions& options) {
@@ -402,7 +473,7 @@ int run(const DoctorOptions& options) {
     print_machine(json["machine"]);
   }
   if (!with_data) return json["machine"]["problems"].empty() ? exit_done : exit_failed_check;
-  return json["diagnosis"]["likely"].is_null() && json["diagnosis"]["guessing"] == false ? exit_done : exit_failed_check;
+  return is_sound(json["diagnosis"]) ? exit_done : exit_failed_check;
 }
 
 }  // namespace

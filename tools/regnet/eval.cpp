@@ -1,6 +1,7 @@
 #include "eval.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -23,7 +24,10 @@ void write_file(const std::string& path, Write write) {
 
 // Before the run, so that an hour's work is not lost to a folder that is not there.
 void check_writable(const std::string& path) {
-  if (!path.empty() && !std::ofstream(path, std::ios::app)) regnet::fail(regnet::Code::io, path, ": cannot be written");
+  if (path.empty()) return;
+  const bool is_new = !std::filesystem::exists(path);
+  if (!std::ofstream(path, std::ios::app)) regnet::fail(regnet::Code::io, path, ": cannot be written");
+  if (is_new) std::filesystem::remove(path);
 }
 
 // A network that does no better than guessing is rarely that bad: the labels are.
@@ -40,8 +44,14 @@ int run(EvalOptions options) {
   if (!options.configs.empty()) return run_table(options);
   std::optional<regnet::PublishedAccuracy> row;
   if (!options.config.empty()) row = published_row(options.config);
-  if (row) options.model.expect(*row);
+  if (row) {
+    if (options.model.is_demo() && options.from.empty() && options.merge.empty())
+      regnet::fail(regnet::Code::invalid_argument, "--config: name the checkpoint with --weights, or predictions with --from");
+    options.model.expect(*row);
+  }
   for (const std::string& path : {options.predictions, options.confusion, options.report}) check_writable(path);
+  std::optional<regnet::RealLabels> real;
+  if (!options.real.empty()) real = regnet::read_real_labels(options.real);
   const bool offline = !options.from.empty() || !options.merge.empty();
   const Outcome outcome = offline ? read_outcome(options) : run_network(options);
   const regnet::Counts counts = regnet::count(outcome.predictions.images, options.evaluate.skip_errors);
@@ -55,14 +65,14 @@ int run(EvalOptions options) {
   });
   if (counts.n == 0 && !outcome.partial) regnet::fail(regnet::Code::invalid_argument, "eval: none of the ", counts.errors, " images could be read");
   warn_of_chance(outcome, counts);
-  Json json = results_json(options, outcome, counts);
+  Json json = results_json(options, outcome, counts, real);
   if (row) json["published"] = verdict(*row, outcome, counts);
-  write_file(options.report, [&](std::ostream& out) { out << report_page(json, outcome); });
+  write_file(options.report, [&](std::ostream& out) { out << report_page(json, outcome, counted(options, outcome)); });
   if (options.output == "json") print(json);
   else print_results(json, options, outcome);
   if (row && options.output != "json") std::cout << in_words(json["published"], counts.n) << '\n';
   if (outcome.partial) return exit_interrupted;
-  if (row && json["published"]["verdict"] == "not reproduced") return exit_failed_check;
+  if (row && is_failure(json["published"])) return exit_failed_check;
   return counts.errors > 0 && !options.evaluate.skip_errors ? exit_some_failed : exit_done;
 }
 
@@ -91,8 +101,9 @@ Command add_eval(CLI::App& regnet) {
       "--config", options->config,
       "A published row, such as mmcls/regnetx_400mf, or a .json file like those of configs/imagenet: its network and preset, and a verdict "
       "against its accuracy");
-  app->add_option("--configs", options->configs, "All rows that fit a pattern, such as 'mmcls/*', with the checkpoints of --weights-dir: a table")
-      ->excludes(config);
+  CLI::Option* configs =
+      app->add_option("--configs", options->configs, "All rows that fit a pattern, such as 'mmcls/*', with the checkpoints of --weights-dir: a table")
+          ->excludes(config);
   app->add_option("--weights-dir", options->weights_dir, "Folder of the checkpoints under their published names, or in SOURCE/MODEL/ below it");
   app->add_option("--table", options->table, "Folder to write the table of --configs to: table.md, table.json, table.svg");
   app->add_option("--limit", options->limit, "Use only so many images, spread evenly over the list")->check(CLI::Range(1, 1'000'000));
@@ -107,6 +118,15 @@ Command add_eval(CLI::App& regnet) {
                   "ReaL labels (real.json): the share of ImageNet validation images whose answer is one of the classes people saw");
   CLI::Option* from = app->add_option("--from", options->from, "Count again from a predictions file, without network and images");
   app->add_option("--merge", options->merge, "Join the predictions files of all shards")->excludes(from);
+  for (const char* ignored : {"--weights", "--predictions", "--confusion", "--report", "--per-class", "--real", "--from", "--merge", "--shard"})
+    configs->excludes(app->get_option(ignored));
+  app->get_option("--table")->needs(configs);
+  app->get_option("--weights-dir")->needs(configs);
+  for (const char* offline : {"--from", "--merge"})
+    for (const char* ignored : {"--weights", "--weights-key",   "--model",       "--classes",  "--backend",       "--preset",  "--resize",
+                                "--crop",    "--interpolation", "--crop-offset", "--channels", "--mean",          "--std",     "--data",
+                                "--labels",  "--limit",         "--shard",       "--journal",  "--subset-logits", "--threads", "--batch"})
+      app->get_option(offline)->excludes(app->get_option(ignored));
   app->add_flag("--skip-errors", options->evaluate.skip_errors,
                 "Leave images that cannot be read out of the count instead of counting them as wrong");
   app->add_flag("-q,--quiet", options->quiet, "No progress and no notes");

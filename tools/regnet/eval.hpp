@@ -2,6 +2,7 @@
 // them against published numbers, report.cpp makes a page of them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,5 +46,8 @@ std::string percent(double share);  // "71.20%"
 // "7 goldfish", fit for one line.
 std::string class_text(int index, const Outcome& outcome);
 
-Json results_json(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts);
+// Those that count: all, or with --skip-errors all that could be read.
+std::vector<regnet::ImageResult> counted(const EvalOptions& options, const Outcome& outcome);
+
+Json results_json(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts, const std::optional<regnet::RealLabels>& real);
 void print_results(const Json& results, const EvalOptions& options, const Outcome& outcome);

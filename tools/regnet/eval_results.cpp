@@ -39,7 +39,14 @@ std::string class_text(int index, const Outcome& outcome) {
   return std::to_string(index) + (i < outcome.class_names.size() ? " " + regnet::one_line(outcome.class_names[i]) : "");
 }
 
-Json results_json(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts) {
+std::vector<regnet::ImageResult> counted(const EvalOptions& options, const Outcome& outcome) {
+  std::vector<regnet::ImageResult> images = outcome.predictions.images;
+  if (options.evaluate.skip_errors) std::erase_if(images, [](const regnet::ImageResult& image) { return !image.answer.error.empty(); });
+  return images;
+}
+
+Json results_json(const EvalOptions& options, const Outcome& outcome, const regnet::Counts& counts,
+                  const std::optional<regnet::RealLabels>& real_labels) {
   const auto [low, high] = regnet::wilson_interval(counts.top1_correct, counts.n);
   const auto [low5, high5] = regnet::wilson_interval(counts.top5_correct, counts.n);
   Json json{{"n", counts.n},
@@ -59,19 +66,19 @@ Json results_json(const EvalOptions& options, const Outcome& outcome, const regn
   for (const regnet::ImageResult& image : outcome.predictions.images)
     if (!image.answer.error.empty()) json["failed_images"].push_back({{"image", image.image}, {"error", image.answer.error}});
   json["most_confused"] = Json::array();
-  for (const regnet::Confusion& pair : regnet::most_confused(outcome.predictions.images, 10))
+  for (const regnet::Confusion& pair : regnet::most_confused(counted(options, outcome), 10))
     json["most_confused"].push_back(
         {{"label", class_json(pair.label, outcome)}, {"predicted", class_json(pair.predicted, outcome)}, {"count", pair.count}});
   if (options.per_class) {
     json["per_class"] = Json::array();
-    for (const regnet::ClassCount& row : regnet::per_class(outcome.predictions.images)) {
+    for (const regnet::ClassCount& row : regnet::per_class(counted(options, outcome))) {
       Json entry = class_json(row.label, outcome);
       entry.update({{"n", row.n}, {"top1_correct", row.top1_correct}, {"top1", share(row.top1_correct, row.n)}});
       json["per_class"].push_back(entry);
     }
   }
-  if (!options.real.empty()) {
-    const regnet::RealCounts real = count_real(outcome.predictions.images, regnet::read_real_labels(options.real));
+  if (real_labels) {
+    const regnet::RealCounts real = count_real(outcome.predictions.images, *real_labels);
     json["real"] = {{"n", real.n}, {"top1_correct", real.top1_correct}, {"top1", share(real.top1_correct, real.n)}};
   }
   json["provenance"] = outcome.provenance;
@@ -93,10 +100,10 @@ void print_results(const Json& results, const EvalOptions& options, const Outcom
     std::cout << "errors " << number("errors") << " images could not be read, "
               << (number("skipped") > 0 ? "left out of the count" : "counted as wrong") << '\n';
   if (!options.per_class) return;
-  for (const regnet::ClassCount& row : regnet::per_class(outcome.predictions.images))
+  for (const regnet::ClassCount& row : regnet::per_class(counted(options, outcome)))
     std::cout << std::setw(7) << percent(share(row.top1_correct, row.n)) << "  (" << row.top1_correct << " of " << row.n << ")  "
               << class_text(row.label, outcome) << '\n';
-  for (const regnet::Confusion& pair : regnet::most_confused(outcome.predictions.images, 10))
+  for (const regnet::Confusion& pair : regnet::most_confused(counted(options, outcome), 10))
     std::cout << "confused " << pair.count << " times: " << class_text(pair.label, outcome) << " taken for " << class_text(pair.predicted, outcome)
               << '\n';
 }

@@ -25,6 +25,13 @@ Json kernels_of(const regnet::Plan& plan) {
   return counts;
 }
 
+// Of the whole list of images and their labels, whatever part of it this run does.
+std::string list_sha256(const regnet::Dataset& dataset) {
+  std::string list;
+  for (const regnet::Sample& sample : dataset.samples) list += sample.name + '\n' + std::to_string(sample.label) + '\n';
+  return sha256(std::as_bytes(std::span(list)));
+}
+
 // What one needs to know to get the same numbers again.
 Json provenance(const EvalOptions& options, const regnet::Model& model, const std::string& data, const regnet::Dataset& dataset,
                 const regnet::ThreadCount& threads) {
@@ -38,6 +45,7 @@ Json provenance(const EvalOptions& options, const regnet::Model& model, const st
           {"data", data},
           {"labelling", dataset.labelling},
           {"ignored_files", dataset.ignored},
+          {"images_sha256", list_sha256(dataset)},
           {"subset_logits", options.subset_logits},
           {"shard", options.shard.empty() ? "1/1" : options.shard},
           {"dtype", "f32"},
@@ -95,12 +103,14 @@ class CatchInterrupt {
   struct sigaction x_before {};
 };
 
-// What must be equal for two runs to be one: everything that an answer depends on, and the list of images. Threads and batch are not part of it.
-Json journal_identity(const Outcome& outcome, const regnet::Dataset& dataset) {
-  std::string list;
-  for (const regnet::Sample& sample : dataset.samples) list += sample.name + '\n' + std::to_string(sample.label) + '\n';
-  Json run{{"images", dataset.samples.size()}, {"images_sha256", sha256(std::as_bytes(std::span(list)))}, {"preset", outcome.preset}};
-  for (const char* key : {"weights_sha256", "weights_key", "shard", "subset_logits", "dtype", "backend", "engine", "decoders", "exif", "version"})
+// What must be equal for two runs to be one: everything that an answer depends on, and the list of images. Threads and batch are not part of it, nor is why the
+// preprocessing was chosen.
+Json journal_identity(const Outcome& outcome) {
+  Json preset = outcome.preset;
+  preset.erase("source");
+  Json run{{"images", outcome.predictions.total}, {"preset", preset}};
+  for (const char* key :
+       {"images_sha256", "weights_sha256", "weights_key", "shard", "subset_logits", "dtype", "backend", "engine", "decoders", "exif", "version"})
     run[key] = outcome.provenance[key];
   return run;
 }
@@ -129,7 +139,7 @@ Outcome run_network(EvalOptions options) {
   outcome.preset = recipe_json(model.recipe, model.recipe_source);
   std::optional<Journal> journal;
   if (!options.journal.empty()) {
-    journal.emplace(options.journal, journal_identity(outcome, dataset), outcome.predictions.total);
+    journal.emplace(options.journal, journal_identity(outcome), outcome.predictions.total);
     outcome.predictions.images = journal->known();
     std::set<int> known;
     for (const regnet::ImageResult& image : journal->known()) known.insert(image.index);

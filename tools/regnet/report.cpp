@@ -105,8 +105,8 @@ void write_calibration(std::ostream& out, const std::vector<regnet::ImageResult>
       << svg.str();
 }
 
-void write_classes(std::ostream& out, const Outcome& outcome) {
-  std::vector<regnet::ClassCount> classes = regnet::per_class(outcome.predictions.images);
+void write_classes(std::ostream& out, const Outcome& outcome, const std::vector<regnet::ImageResult>& counted) {
+  std::vector<regnet::ClassCount> classes = regnet::per_class(counted);
   std::stable_sort(classes.begin(), classes.end(),
                    [](const regnet::ClassCount& a, const regnet::ClassCount& b) { return share(a.top1_correct, a.n) < share(b.top1_correct, b.n); });
   out << "<h2>Classes</h2>\n<p class=\"soft\">Top-1 of each class, the lowest first.</p>\n<div class=\"bars\">\n";
@@ -125,9 +125,9 @@ std::string picture(const regnet::ImageResult& image, const Outcome& outcome) {
   return data.empty() ? "" : "<img src=\"" + data + "\" alt=\"" + html(image.image) + "\" title=\"" + html(image.image) + "\">";
 }
 
-void write_pairs(std::ostream& out, const Outcome& outcome) {
+void write_pairs(std::ostream& out, const Outcome& outcome, const std::vector<regnet::ImageResult>& counted) {
   constexpr std::size_t pairs = 10, examples = 5;
-  const auto confused = regnet::most_confused(outcome.predictions.images, pairs);
+  const auto confused = regnet::most_confused(counted, pairs);
   if (confused.empty()) return;
   out << "<h2>Most confused</h2>\n";
   for (const regnet::Confusion& pair : confused) {
@@ -182,7 +182,7 @@ void write_table(std::ostream& out, const char* title, const Json& values) {
 
 }  // namespace
 
-std::string report_page(const Json& results, const Outcome& outcome) {
+std::string report_page(const Json& results, const Outcome& outcome, const std::vector<regnet::ImageResult>& counted) {
   const Json& provenance = results["provenance"];
   const std::string title =
       provenance.contains("model") ? shown(provenance["model"]) + " on " + shown(provenance["data"]) : std::string("Predictions");
@@ -193,8 +193,8 @@ std::string report_page(const Json& results, const Outcome& outcome) {
   write_headline(out, results);
   write_calibration(out, outcome.predictions.images);
   write_mistakes(out, outcome);
-  write_pairs(out, outcome);
-  write_classes(out, outcome);
+  write_pairs(out, outcome, counted);
+  write_classes(out, outcome, counted);
   write_failures(out, results);
   write_table(out, "Preprocessing", results["preset"]);
   write_table(out, "Provenance", provenance);

@@ -25,7 +25,7 @@ struct VerifyOptions {
   std::string reference, output = "text";
   double tolerance = 1e-4;
   int threads = 0;
-  bool quiet = false;
+  bool quiet = false, partial = false;
 };
 
 struct Stage {
@@ -94,9 +94,13 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
 // The likely reason for a departure at this stage.
 std::string hint(const Stage& stage, const NpyArray& reference) {
   if (stage.name == "decoded") return "the decoders differ, or one of them turns the image by its EXIF orientation";
+  if (reference.shape != stage.shape && reference.shape.size() == 3 && stage.name != "decoded") {
+    const std::int64_t side = std::min(reference.shape[0], reference.shape[1]);
+    return regnet::text("another size: the reference has ", side, stage.name == "resized" ? " (--resize)" : " (--crop)");
+  }
   if (stage.name == "resized") return "another interpolation, or a rounding of it (--interpolation)";
   if (stage.name == "cropped") return "another offset of the crop (--crop-offset)";
-  if (stage.name != "normalised" || reference.values.size() != stage.values.size()) return "";
+  if (stage.name != "normalised" || reference.shape != stage.shape) return "";
   const auto plane = static_cast<std::ptrdiff_t>(stage.values.size() / 3);
   std::vector<float> turned = stage.values;
   std::swap_ranges(turned.begin(), turned.begin() + plane, turned.begin() + 2 * plane);
@@ -131,7 +135,11 @@ void print_text(const Json& rows, const Json& first) {
                 << row["tolerance"].get<double>() << (row["departs"] == true ? "  departs" : "") << '\n';
   }
   if (first.is_null()) {
-    std::cout << "all stages agree\n";
+    const auto missing = std::count_if(rows.begin(), rows.end(), [](const Json& row) { return row.contains("missing"); });
+    if (missing == 0) std::cout << "all stages agree\n";
+    else
+      std::cout << "the " << static_cast<std::ptrdiff_t>(rows.size()) - missing << " stages that have a reference agree, " << missing
+                << " have none\n";
     return;
   }
   std::cout << "the first stage that departs is " << first["stage"].get<std::string>();
@@ -144,6 +152,9 @@ int run(const VerifyOptions& options) {
   const Json description = read_description(folder);
   const regnet::Model model = options.model.load(options.quiet, {.batch = 1, .threads = options.threads});
   const std::string preset = description.contains("preset") && description["preset"].is_string() ? description["preset"].get<std::string>() : "";
+  if (description.contains("classes") && description["classes"] != model.plan.classes())
+    regnet::fail(regnet::Code::mismatch, folder.string(), ": the reference is of ", description["classes"].dump(), " classes, the weights of ",
+                 model.plan.classes());
   if (!options.quiet && !preset.empty() && preset != model.recipe.name)
     std::cerr << "the reference was made with preset " << regnet::one_line(preset) << ", this run uses " << model.recipe.name << '\n';
   const regnet::Image image = regnet::load_image(folder / description["image"].get<std::string>(), options.model.exif());
@@ -162,10 +173,12 @@ int run(const VerifyOptions& options) {
     if (first.is_null() && rows.back()["departs"] == true) first = rows.back();
   }
   if (missing == stages.size()) regnet::fail(regnet::Code::not_found, folder.string(), ": no reference: expected decoded.npy, ..., logits.npy");
+  const bool complete = missing == 0 || options.partial;
   if (options.output == "json")
-    print({{"stages", rows}, {"first_departure", first.is_null() ? Json(nullptr) : first["stage"]}, {"reference", description}});
+    print(
+        {{"missing", missing}, {"stages", rows}, {"first_departure", first.is_null() ? Json(nullptr) : first["stage"]}, {"reference", description}});
   else print_text(rows, first);
-  return first.is_null() ? exit_done : exit_failed_check;
+  return first.is_null() && complete ? exit_done : exit_failed_check;
 }
 
 }  // namespace
@@ -182,6 +195,7 @@ Command add_verify(CLI::App& regnet) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app->add_option("--threads", options->threads, "Threads; by default as many as this process may use")->check(CLI::Range(1, 4096));
+  app->add_flag("--partial", options->partial, "Stages without a reference are no failure")->capture_default_str();
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
   app->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
   return {app, [options] { return run(*options); }};

@@ -42,6 +42,7 @@ struct DatasetOptions {
   int classes = 0;                            // of the network; every label must be below
   std::vector<std::string> class_names = {};  // folder names that equal these are matched by name
   LabelOrder order = LabelOrder::automatic;
+  bool allow_beyond = false;  // labels beyond the classes are no error: nothing can be right about such images
 };
 
 // `path` is a folder of images, a tar (plain, or compressed by gzip, zstd, xz or bzip2), or a folder of tars. Hidden files (and "._*") are ignored.

@@ -43,7 +43,7 @@ inline std::pair<double, double> wilson_interval(int hits, int trials) {
   constexpr double z = 1.959963984540054;  // 97.5% quantile of the normal distribution
   const double n = trials, p = hits / n;
   const double centre = p + z * z / (2 * n), spread = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)), scale = 1 + z * z / n;
-  return {(centre - spread) / scale, (centre + spread) / scale};
+  return {hits == 0 ? 0 : (centre - spread) / scale, hits == trials ? 1 : (centre + spread) / scale};
 }
 
 }  // namespace regnet
