@@ -26,3 +26,4 @@ Command add_eval(CLI::App& regnet);
 Command add_compare(CLI::App& regnet);
 Command add_verify(CLI::App& regnet);
 Command add_doctor(CLI::App& regnet);
+Command add_bench(CLI::App& regnet);

@@ -1,7 +1,6 @@
 // doctor: a checkpoint and labelled images in, the likely mistake in how they are put together out. Each suspicion is a change that is tried on the same sample of
-// images; one that makes significantly more of them right is named with the evidence. Without them, what there is to say of the machine.
+// images; one that makes significantly more of them right is named with the evidence.
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <iomanip>
 #include <iostream>
@@ -13,13 +12,12 @@
 
 #include <regnet/base/foreign_text.hpp>
 #include <regnet/base/imagenet.hpp>
-#include <regnet/base/threads.hpp>
 #include <regnet/eval/compare.hpp>
 #include <regnet/eval/evaluate.hpp>
-#include <regnet/version.hpp>
 
 #include "commands.hpp"
 #include "eval.hpp"
+#include "machine.hpp"
 #include "model_choice.hpp"
 
 namespace {
@@ -30,52 +28,6 @@ struct DoctorOptions {
   int limit = 500, threads = 0;
   bool quiet = false;
 };
-
-// The machine
-
-std::string first_line_with(const char* file, const std::string& key) {
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line);)
-    if (line.starts_with(key)) return line.substr(std::min(line.size(), line.find_first_not_of(" \t:", key.size())));
-  return "";
-}
-
-// Two OpenMP runtimes in a process compete for its cores; each of them keeps its own idle threads spinning.
-std::vector<std::string> openmp_runtimes() {
-  std::set<std::string> found;
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);)
-    for (const char* name : {"libgomp", "libomp", "libiomp5"})
-      if (const std::size_t slash = line.rfind('/'); slash != std::string::npos && line.compare(slash + 1, std::string_view(name).size(), name) == 0)
-        found.insert(line.substr(slash + 1));
-  return {found.begin(), found.end()};
-}
-
-std::string instruction_sets() {
-  const std::string flags = " " + first_line_with("/proc/cpuinfo", "flags") + " ";
-  std::string out;
-  for (const char* flag :
-       {"sse4_1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_bf16", "amx_int8"})
-    if (flags.find(std::string(" ") + flag + " ") != std::string::npos) out += (out.empty() ? "" : " ") + std::string(flag);
-  return out;
-}
-
-Json machine() {
-  const regnet::ThreadCount threads = regnet::default_threads();
-  Json json{{"version", regnet::version()},
-            {"commit", regnet::commit()},
-            {"cpu", first_line_with("/proc/cpuinfo", "model name")},
-            {"instruction_sets", instruction_sets()},
-            {"threads", threads.count},
-            {"threads_from", threads.source},
-            {"memory", first_line_with("/proc/meminfo", "MemTotal")},
-            {"engine", regnet::engine_description()},
-            {"openmp_runtimes", openmp_runtimes()},
-            {"decoders", regnet::decoder_versions()}};
-  json["problems"] = Json::array();
-  if (json["openmp_runtimes"].size() > 1) json["problems"].push_back("several OpenMP runtimes are loaded: they compete for the cores");
-  return json;
-}
 
 // Suspicions
 
@@ -460,7 +412,7 @@ bool is_sound(const Json& diagnosis) {
 }
 
 int run(const DoctorOptions& options) {
-  Json json{{"machine", machine()}};
+  Json json{{"machine", machine_report()}};
   const bool with_data = !options.model.is_demo() || !options.data.empty();
   if (with_data && (options.model.is_demo() != options.data.empty()) && options.data.empty())
     regnet::fail(regnet::Code::invalid_argument, "doctor: --weights without --data: name the folder of images");

@@ -60,6 +60,10 @@ struct Kernels {
   std::int64_t (*winograd_scratch)(int channels, int tiles_at_once);
   // Means over all pixels of some channels.
   void (*average)(const float* src, std::int64_t pixels, std::int64_t channels, Range range, float* dst);
+  // Does nothing but multiply and add; returns the floating-point operations of one loop.
+  std::int64_t (*multiply_add)(std::int64_t loops);
+  // Does nothing but read; `floats` is a multiple of 64.
+  float (*read)(const float* src, std::int64_t floats);
 };
 
 // The best of those that this CPU can run, and that the environment's REGNET_MAX_ISA (avx512, avx2, portable) allows.

@@ -375,8 +375,29 @@ void average(const float* src, std::int64_t pixels, std::int64_t channels, Range
   }
 }
 
+std::int64_t multiply_add(std::int64_t loops) {
+  constexpr int chains = 12;  // more than the latency of one hides
+  Vec<lanes> sums[chains];
+  Vec<lanes> factor = Vec<lanes>{} + 0.999f, term = Vec<lanes>{} + 0.001f;
+  REGNET_UNROLL for (int i = 0; i < chains; ++i) sums[i] = Vec<lanes>{} + static_cast<float>(i);
+  for (std::int64_t loop = 0; loop < loops; ++loop) {
+    REGNET_UNROLL for (int i = 0; i < chains; ++i) sums[i] = sums[i] * factor + term;
+    asm volatile("" : : : "memory");
+  }
+  REGNET_UNROLL for (int i = 0; i < chains; ++i) asm volatile("" : : "x"(sums[i]));
+  return std::int64_t{2} * chains * lanes;
+}
+
+float read(const float* src, std::int64_t floats) {
+  Vec<lanes> sums[4]{};
+  for (std::int64_t i = 0; i < floats; i += 4 * lanes) REGNET_UNROLL for (int k = 0; k < 4; ++k) sums[k] += load<lanes>(src + i + k * lanes);
+  const Vec<lanes> sum = sums[0] + sums[1] + sums[2] + sums[3];
+  asm volatile("" : : "x"(sum));
+  return sum[0];
+}
+
 }  // namespace
 
-constexpr Kernels table{REGNET_ISA_NAME, most_vectors * lanes, panels, convolve, winograd, winograd_scratch, average};
+constexpr Kernels table{REGNET_ISA_NAME, most_vectors * lanes, panels, convolve, winograd, winograd_scratch, average, multiply_add, read};
 
 }  // namespace regnet::kernels::REGNET_ISA

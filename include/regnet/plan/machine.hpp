@@ -1,0 +1,17 @@
+// machine: what this CPU can do at most, measured: the bounds that a network's speed is held against.
+#pragma once
+
+#include <string>
+
+namespace regnet {
+
+struct MachineLimits {
+  double gflops = 0;         // fused multiply-adds of float, two operations each, from registers, on all threads together
+  double read_gbs = 0;       // GB/s read from memory larger than the caches, on all threads together
+  std::string instructions;  // "avx512", "avx2", "portable": what they were measured with
+};
+
+// Takes about `seconds` for each of the two. The best of several rounds, since others may use the machine too.
+MachineLimits measure_machine(int threads, double seconds = 0.2);
+
+}  // namespace regnet
