@@ -1,6 +1,7 @@
 #include <regnet/plan/machine.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 
 #include <regnet/base/aligned_buffer.hpp>
@@ -37,6 +38,26 @@ MachineLimits measure_machine(int threads, double seconds) {
     limits.read_gbs = std::max(limits.read_gbs, static_cast<double>(floats * sizeof(float)) * team.size() / seconds_since(round) * 1e-9);
   }
   return limits;
+}
+
+double measure_handover(double seconds) {
+  constexpr std::uint32_t rounds = 2000;
+  detail::Team team(2);
+  if (team.size() < 2) return 0;
+  double best = 0;
+  for (const Clock::time_point start = Clock::now(); best == 0 || seconds_since(start) < seconds;) {
+    alignas(64) std::atomic<std::uint32_t> ball{0};
+    const Clock::time_point round = Clock::now();
+    team.run(2, [&](int thread) {
+      for (std::uint32_t i = 0; i < rounds; ++i) {
+        while (ball.load(std::memory_order_acquire) != 2 * i + static_cast<std::uint32_t>(thread)) detail::pause_briefly();
+        ball.store(2 * i + static_cast<std::uint32_t>(thread) + 1, std::memory_order_release);
+      }
+    });
+    const double nanoseconds = seconds_since(round) * 1e9 / (2 * rounds);
+    best = best == 0 ? nanoseconds : std::min(best, nanoseconds);
+  }
+  return best;
 }
 
 }  // namespace regnet

@@ -327,7 +327,7 @@ void print_csv(const std::vector<Json>& rows) {
   }
 }
 
-// Answers each line "run SECONDS" with the times of as many runs, so that engines can be timed in turns.
+// Answers each line "run SECONDS" with the times of as many runs, so that engines can be timed in turns, and "handover SECONDS" with how fast the cores talk.
 int converse(const Network& network, const BenchOptions& options, const regnet::SessionOptions& session) {
   Runner runner(regnet::compile(network.weights, {backend_of(options.backend), session}), network, session);
   runner.run();
@@ -337,8 +337,12 @@ int converse(const Network& network, const BenchOptions& options, const regnet::
     std::istringstream words(line);
     std::string word;
     double seconds = 0;
-    if (!(words >> word >> seconds) || word != "run" || !(seconds > 0) || seconds > 3600)
-      regnet::fail(regnet::Code::invalid_argument, "bench: expected a line \"run SECONDS\", found ", regnet::in_quotes(line));
+    if (!(words >> word >> seconds) || (word != "run" && word != "handover") || !(seconds > 0) || seconds > 3600)
+      regnet::fail(regnet::Code::invalid_argument, "bench: expected a line \"run SECONDS\" or \"handover SECONDS\", found ", regnet::in_quotes(line));
+    if (word == "handover") {
+      std::cout << Json{{"handover_ns", regnet::measure_handover(seconds)}}.dump() << std::endl;
+      continue;
+    }
     Json times = Json::array();
     for (const Clock::time_point start = Clock::now(); times.empty() || ms_since(start) < 1000 * seconds;) times.push_back(runner.run());
     std::cout << Json{{"times_ms", times}}.dump() << std::endl;

@@ -11,6 +11,10 @@ struct MachineLimits {
   std::string instructions;  // "avx512", "avx2", "portable": what they were measured with
 };
 
+// How long a cache line takes from one core to another and is answered, in ns: half of a round trip between two threads. On virtual machines it may change within minutes, and with it
+// the speed of everything that threads do together. 0 where there is one thread only.
+double measure_handover(double seconds = 0.02);
+
 // Takes about `seconds` for each of the two. The best of several rounds, since others may use the machine too.
 MachineLimits measure_machine(int threads, double seconds = 0.2);
 

@@ -53,23 +53,36 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
   for (int t = 0; t < layer.tap_count; ++t) {
     const float* base[bases];
     REGNET_UNROLL for (int i = 0; i < bases; ++i) base[i] = src + layer.taps[t] + 3 * i * step;
-    for (int k = 0; k < length; ++k) {
+    // One input channel, `offset` beyond the bases.
+    const auto channel = [&](int offset) __attribute__((always_inline)) {
       Vec<lanes> w[vectors > 0 ? vectors : 1];
       Vec<H> half_w{};
-      REGNET_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load<lanes>(weights + v * lanes);
-      if constexpr (half) half_w = load<H>(weights + vectors * lanes);
-      weights += width;
-      __builtin_prefetch(ahead, 0, 2);
-      ahead += 16;
+      REGNET_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load<lanes>(weights + offset * width + v * lanes);
+      if constexpr (half) half_w = load<H>(weights + offset * width + vectors * lanes);
+      __builtin_prefetch(ahead + 16 * offset, 0, 2);
       REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
-        const float x = base[p / 3][(p % 3) * step];
+        const float x = base[p / 3][(p % 3) * step + offset];
         REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] += w[v] * x;
         if constexpr (half) half_sums[p] += half_w * x;
       }
+    };
+    const auto advance = [&](int by) __attribute__((always_inline)) {
+      weights += by * width;
+      ahead += 16 * by;
       REGNET_UNROLL for (int i = 0; i < bases; ++i) {
-        ++base[i];
+        base[i] += by;
         asm("" : "+r"(base[i]));  // or the compiler keeps a pointer for each pixel, more than there are registers
       }
+    };
+    int k = 0;
+    for (; k + 1 < length; k += 2) {
+      channel(0);
+      channel(1);
+      advance(2);
+    }
+    if (k < length) {
+      channel(0);
+      advance(1);
     }
   }
   REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
@@ -203,8 +216,8 @@ void convolve(const Convolution& layer, Range rows, Range range) {
     while (count > 1 && count * widest * depth > cached) count = (count + 1) / 2;
     const float* weights = layer.weights + std::int64_t{group} * layer.channels * depth;
     const std::int64_t next = std::int64_t{smaller(layer.channels, (first + count) * widest)} * depth;
-    const bool last = panel + count >= range.end;
-    Ahead ahead{weights + next, weights + next + (last ? 0 : count * widest * depth), depth};
+    // Behind the last panel come the weights of the next layer, or nothing, which a fetch does not mind.
+    Ahead ahead{weights + next, weights + next + count * widest * depth, depth};
     const int channel = group * layer.channels;
     convolve_group(layer, rows, {first * widest, count, layer.channels}, layer.src + group * layer.src_group, weights, layer.bias + channel,
                    layer.residual ? layer.residual + channel : nullptr, layer.dst + channel, depth, ahead);
