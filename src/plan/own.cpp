@@ -134,6 +134,8 @@ void OwnPlan::place_outputs() {
     const Dims& dims = node.dims;
     Place& place = x_places[i];
     place.pixel = i == static_cast<std::size_t>(x_fused.last()) ? padded_classes() : dims.channels;
+    // Pixels that lie 2 or 4 KiB apart would fall into the same lines of the first cache, where a tile needs 14 of them at once.
+    if (dims.channels % 512 == 0) place.pixel += 16;
     if (border[i] > 0) {
       // Winograd reads whole tiles, up to three rows and columns more.
       const int rows = std::max(dims.height, rounded_up(dims.height, 4)) + 2 * border[i],
@@ -399,7 +401,7 @@ class OwnSession final : public SessionImpl {
   void average(float* arena, const Step& step, int threads, int thread) const {
     const Dims& dims = x_plan.fused().node(step.src).dims;
     const Range eights = part(dims.channels / 8, threads, thread);
-    x_plan.kernels().average(arena + x_plan.place(step.src).origin, std::int64_t{dims.height} * dims.width, dims.channels,
+    x_plan.kernels().average(arena + x_plan.place(step.src).origin, std::int64_t{dims.height} * dims.width, x_plan.place(step.src).pixel,
                              {8 * eights.begin, 8 * eights.end}, arena + x_plan.place(step.node).origin);
   }
 

@@ -58,8 +58,8 @@ struct Kernels {
   void (*winograd)(const Winograd& layer, Range blocks, float* scratch);
   // How many floats of scratch memory that takes.
   std::int64_t (*winograd_scratch)(int channels, int tiles_at_once);
-  // Means over all pixels of some channels.
-  void (*average)(const float* src, std::int64_t pixels, std::int64_t channels, Range range, float* dst);
+  // Means over all pixels, which are `pixel` floats apart, of some channels.
+  void (*average)(const float* src, std::int64_t pixels, std::int64_t pixel, Range channels, float* dst);
   // Does nothing but multiply and add; returns the floating-point operations of one loop.
   std::int64_t (*multiply_add)(std::int64_t loops);
   // Does nothing but read; `floats` is a multiple of 64.
