@@ -36,7 +36,7 @@ REGNET_INLINE Vec<N> relu(Vec<N> value) {
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
 
 // `pixels` output pixels x one panel of `vectors` vectors and, with `half`, one of half the width. On the way a line of memory from `ahead` on is fetched into the second
-// cache for each input channel.
+// cache for every two input channels.
 template <int pixels, int vectors, bool half>
 void tile(const Convolution& layer, const float* src, const float* weights, const float* bias, const float* residual, float* dst, const float* ahead, const std::int64_t* places) {
   constexpr int H = lanes / 2;
@@ -59,7 +59,7 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
       Vec<H> half_w{};
       REGNET_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load<lanes>(weights + offset * width + v * lanes);
       if constexpr (half) half_w = load<H>(weights + offset * width + vectors * lanes);
-      __builtin_prefetch(ahead + 16 * offset, 0, 2);
+      if (offset == 0) __builtin_prefetch(ahead, 0, 2);
       REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
         const float x = base[p / 3][(p % 3) * step + offset];
         REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] += w[v] * x;
@@ -68,7 +68,7 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
     };
     const auto advance = [&](int by) __attribute__((always_inline)) {
       weights += by * width;
-      ahead += 16 * by;
+      ahead += 16;
       REGNET_UNROLL for (int i = 0; i < bases; ++i) {
         base[i] += by;
         asm("" : "+r"(base[i]));  // or the compiler keeps a pointer for each pixel, more than there are registers
@@ -149,7 +149,7 @@ int panels(int channels, int* begins) {
   return count;
 }
 
-// Fetches memory on the way of other work: each tile a line for each input channel.
+// Fetches memory on the way of other work: each tile a line for every two input channels, and so a panel in four tiles.
 struct Ahead {
   const float *at, *end;
   std::int64_t lines;
@@ -217,7 +217,7 @@ void convolve(const Convolution& layer, Range rows, Range range) {
     const float* weights = layer.weights + std::int64_t{group} * layer.channels * depth;
     const std::int64_t next = std::int64_t{smaller(layer.channels, (first + count) * widest)} * depth;
     // Behind the last panel come the weights of the next layer, or nothing, which a fetch does not mind.
-    Ahead ahead{weights + next, weights + next + count * widest * depth, depth};
+    Ahead ahead{weights + next, weights + next + count * widest * depth, layer.tap_count * std::int64_t{(layer.tap_length + 1) / 2}};
     const int channel = group * layer.channels;
     convolve_group(layer, rows, {first * widest, count, layer.channels}, layer.src + group * layer.src_group, weights, layer.bias + channel,
                    layer.residual ? layer.residual + channel : nullptr, layer.dst + channel, depth, ahead);
