@@ -381,10 +381,11 @@ std::int64_t winograd_scratch(int channels, int tiles_at_once) {
 
 void average(const float* src, std::int64_t pixels, std::int64_t pixel, Range range, float* dst) {
   const float scale = 1.0f / static_cast<float>(pixels);
-  for (int c = range.begin; c < range.end; c += 8) {
-    Vec<8> sum{};
-    for (std::int64_t p = 0; p < pixels; ++p) sum += load<8>(src + p * pixel + c);
-    store<8>(dst + c, sum * scale);
+  constexpr int N = smaller(lanes, 8);  // ranges are of eights
+  for (int c = range.begin; c < range.end; c += N) {
+    Vec<N> sum{};
+    for (std::int64_t p = 0; p < pixels; ++p) sum += load<N>(src + p * pixel + c);
+    store<N>(dst + c, sum * scale);
   }
 }
 
