@@ -121,22 +121,30 @@ LegacyStream run_pickles(std::span<const std::byte> bytes, Heap& heap) {
 
 using Storages = std::unordered_map<std::string_view, std::span<const std::byte>>;
 
-// A storage's size in bytes depends on the class that the pickle first names it with.
-Storages cut_storages(std::span<const std::byte> bytes, const LegacyStream& stream) {
+// A storage's size in bytes depends on the class that the pickle first names it with. The pages around each storage's count are given back, and a cut file is found out before
+// any is read: else a file of half a gigabyte would be in memory by its counts alone.
+Storages cut_storages(std::span<const std::byte> bytes, const ByteOwner* owner, const LegacyStream& stream) {
   std::unordered_map<std::string_view, StorageId> ids;
   for (const Value* persistent : stream.object.persistents)
     if (const std::optional<StorageId> id = torch::storage_id(*persistent)) ids.emplace(id->key, *id);
   Storages storages;
   ByteReader reader(bytes, "storages", stream.end);
+  std::uint64_t left = reader.left();
   for (const std::string_view key : stream.keys) {
     const auto id = ids.find(key);
     if (id == ids.end()) reader.refuse("nothing in the pickle uses storage ", in_quotes(key));
+    if (left < sizeof(std::uint64_t) || id->second.bytes() > left - sizeof(std::uint64_t))
+      reader.refuse("storage ", in_quotes(key), " of ", id->second.bytes(), " bytes, with ", left, " left; is the file truncated?");
+    left -= sizeof(std::uint64_t) + id->second.bytes();
+  }
+  for (const std::string_view key : stream.keys) {
+    const auto id = ids.find(key);
     const auto count = reader.little<std::uint64_t>();
     if (count != static_cast<std::uint64_t>(id->second.count))
       reader.refuse("storage ", in_quotes(key), " of ", count, " elements, of which the pickle says ", id->second.count);
-    if (id->second.bytes() > reader.left())
-      reader.refuse("storage ", in_quotes(key), " of ", id->second.bytes(), " bytes, with ", reader.left(), " left; is the file truncated?");
-    if (!storages.emplace(key, reader.take(id->second.bytes())).second) reader.refuse("storage ", in_quotes(key), " comes twice");
+    const std::span<const std::byte> storage = reader.take(id->second.bytes());
+    if (owner) owner->release(storage);
+    if (!storages.emplace(key, storage).second) reader.refuse("storage ", in_quotes(key), " comes twice");
   }
   if (reader.left() != 0) reader.refuse(reader.left(), " bytes behind the last storage");
   return storages;
@@ -169,7 +177,7 @@ Checkpoint read_torch_zip(std::span<const std::byte> bytes, std::shared_ptr<cons
 Checkpoint read_torch_legacy(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner, const std::string& weights_key) {
   Heap heap;
   const LegacyStream stream = run_pickles(bytes, heap);
-  const Storages storages = cut_storages(bytes, stream);
+  const Storages storages = cut_storages(bytes, owner.get(), stream);
   const auto lookup = [&](std::string_view key) {
     const auto found = storages.find(key);
     if (found == storages.end()) fail(Code::bad_format, "storage ", in_quotes(key), " is not in the list of storages");

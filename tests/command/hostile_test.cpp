@@ -62,7 +62,25 @@ std::string large_and_cut() {
   return content;
 }
 
-TEST(Hostile, ALargeCutFileCostsLittle) { expect_refused_cheaply(large_and_cut(), "truncated"); }
+// In a legacy stream the storages' counts lie all over the file.
+std::string large_legacy_and_cut() {
+  constexpr std::int64_t count = 1 << 18;  // a megabyte each
+  Items tensors;
+  std::vector<StorageData> storages;
+  for (int i = 0; i < 150; ++i) {
+    const std::string key = std::to_string(i);
+    tensors.emplace_back("w" + key, tensor(storage("FloatStorage", key, count), 0, {count}, {1}));
+    storages.push_back({key, count, std::string(4 * count, 'x')});
+  }
+  std::string content = torch_legacy(dict(tensors), storages);
+  content.resize(content.size() - 1000);
+  return content;
+}
+
+TEST(Hostile, ALargeCutFileCostsLittle) {
+  expect_refused_cheaply(large_and_cut(), "truncated");
+  expect_refused_cheaply(large_legacy_and_cut(), "is the file truncated?");
+}
 
 TEST(Hostile, CallsAreNotMade) {
   expect_pickle_refused(object_with(evil()), "posix.system", {});
