@@ -75,6 +75,13 @@ struct Case {
         }
   }
 
+  // In units of `scale`.
+  double largest_error(const std::vector<float>& dst, const std::vector<double>& scale) const {
+    double worst = 0;
+    for (std::size_t i = 0; i < dst.size(); ++i) worst = std::max(worst, std::abs(dst[i] - expected[i]) / scale[i]);
+    return worst;
+  }
+
   float at(int y, int x, int c) const { return src[static_cast<std::size_t>((y * src_columns + x) * src_channels + c)]; }
 };
 
@@ -106,9 +113,7 @@ double run_direct(const Kernels& kernels, const Case& test) {
   const int panels = kernels.panels(s.out, nullptr) * s.groups;
   for (const Range rows : {Range{0, s.rows / 2}, Range{s.rows / 2, s.rows}})
     for (const Range range : {Range{0, panels / 2}, Range{panels / 2, panels}}) kernels.convolve(layer, rows, range);
-  double worst = 0;
-  for (std::size_t i = 0; i < dst.size(); ++i) worst = std::max(worst, std::abs(dst[i] - test.expected[i]) / test.magnitude[i]);
-  return worst;
+  return test.largest_error(dst, test.magnitude);
 }
 
 // The largest error of outputs of about 1, which is what a bound for Winograd can be about.
@@ -134,9 +139,7 @@ double run_winograd(const Kernels& kernels, const Case& test, int tiles_at_once)
   const int tiles = winograd_tiles(s.rows) * winograd_tiles(s.columns), blocks = (tiles + tiles_at_once - 1) / tiles_at_once * s.groups;
   kernels.winograd(layer, {0, blocks / 2}, scratch.data());
   kernels.winograd(layer, {blocks / 2, blocks}, scratch.data());
-  double worst = 0;
-  for (std::size_t i = 0; i < dst.size(); ++i) worst = std::max(worst, std::abs(dst[i] - test.expected[i]));
-  return worst;
+  return test.largest_error(dst, std::vector<double>(dst.size(), 1));
 }
 
 TEST(Kernels, DirectConvolutionsOfManyShapes) {

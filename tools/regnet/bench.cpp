@@ -164,7 +164,7 @@ double own_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-// Runs until two seconds' halves agree within 3%, or for `limit_ms`.
+// Runs until the medians of two windows that follow each other agree within 3%, or for `limit_ms`.
 void warm_up(Runner& runner, double limit_ms) {
   double before = 0;
   for (const Clock::time_point start = Clock::now(); ms_since(start) < limit_ms;) {

@@ -1,4 +1,4 @@
-// The options that choose a network and its preprocessing, shared by predict and eval, and the built-in demo that stands in when there are none.
+// The options that choose a network and its preprocessing, shared by the subcommands that run a network, and the built-in demo that stands in when there are none.
 #pragma once
 
 #include <filesystem>

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // Text as it may stand in XML and HTML.
@@ -47,7 +48,7 @@ class Svg {
           << height << R"(" role="img"><style>
 text{font:12px system-ui,sans-serif;fill:currentColor}.title{font-size:14px;font-weight:600}.middle{text-anchor:middle}.end{text-anchor:end}
 .grid{stroke:#8884;stroke-width:1}.interval{stroke:#3b82c4;stroke-width:2}.published{stroke:#e07b39;stroke-width:3}.good{fill:#3b82c4}.bad{fill:#d23f4c}
-.line{stroke:#3b82c4;stroke-width:2;fill:none}.dashed{stroke:#888;stroke-dasharray:4 4}
+.dashed{stroke:#888;stroke-dasharray:4 4}
 </style>
 )";
   }
@@ -56,10 +57,6 @@ text{font:12px system-ui,sans-serif;fill:currentColor}.title{font-size:14px;font
   }
   void circle(double x, double y, double radius, const char* kind) {
     x_out << "<circle cx=\"" << x << "\" cy=\"" << y << "\" r=\"" << radius << "\" class=\"" << kind << "\"/>\n";
-  }
-  void rectangle(double x, double y, double width, double height, const char* kind, const std::string& title = "") {
-    x_out << "<rect x=\"" << x << "\" y=\"" << y << "\" width=\"" << width << "\" height=\"" << height << "\" class=\"" << kind << "\"><title>"
-          << escaped(title) << "</title></rect>\n";
   }
   void text(double x, double y, const std::string& words, const char* kind) {
     x_out << "<text x=\"" << x << "\" y=\"" << y << "\" class=\"" << kind << "\">" << escaped(words) << "</text>\n";
