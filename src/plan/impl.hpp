@@ -19,13 +19,13 @@ class SessionImpl {
 
 class PlanImpl {
  public:
-  explicit PlanImpl(BoundWeights bound) : weights(std::move(bound)) {}
+  explicit PlanImpl(Graph network) : graph(std::move(network)) {}
   virtual ~PlanImpl() = default;
   [[nodiscard]] virtual std::unique_ptr<SessionImpl> open(const SessionOptions& options) const = 0;
   [[nodiscard]] virtual Backend backend() const = 0;
   [[nodiscard]] virtual const std::vector<LayerReport>& layers() const = 0;
 
-  const BoundWeights weights;
+  const Graph graph;              // as it was given, not fused
   std::vector<Finding> findings;  // about the weights; complete once the plan is made
 };
 

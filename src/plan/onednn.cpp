@@ -76,7 +76,7 @@ dnnl::primitive_attr attributes(const Conv& conv) {
 
 class OnednnPlan final : public PlanImpl {
  public:
-  OnednnPlan(BoundWeights bound, const SessionOptions& expected) : PlanImpl(std::move(bound)), x_fused(fuse(weights.graph)) {
+  OnednnPlan(BoundWeights bound, const SessionOptions& expected) : PlanImpl(bound.graph), x_weights(std::move(bound)), x_fused(fuse(graph)) {
     x_expected = program(expected, findings);
   }
 
@@ -95,6 +95,7 @@ class OnednnPlan final : public PlanImpl {
   void add_linear(Program& program, NodeId id, const Linear& linear, int batch) const;
   void pack_weights(Program& program, int threads, std::vector<Finding>& found) const;
 
+  BoundWeights x_weights;
   Graph x_fused;
   dnnl::engine x_engine{dnnl::engine::kind::cpu, 0};
   std::shared_ptr<const Program> x_expected;
@@ -130,7 +131,7 @@ void OnednnPlan::pack_weights(Program& program, int threads, std::vector<Finding
     return [&, layer = FoldedLayer()](std::size_t i) mutable {
       const OpenmpThreads one(1);  // layers side by side need no help within a layer
       Step& step = *missing[i];
-      fold_layer(weights, x_fused.node(step.node), layer, found_in[i]);
+      fold_layer(x_weights, x_fused.node(step.node), layer, found_in[i]);
       step.weights = pack(x_engine, layer, step.layout);
     };
   });

@@ -13,7 +13,7 @@ bool own_supports(const Graph& graph);
 // Whether this CPU has the instructions for which the own kernels were measured to be faster than oneDNN's.
 bool own_is_faster();
 
-// Precondition: own_supports.
-std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights);
+// Precondition: own_supports. The plan keeps no hold of the weights.
+std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, bool compact);
 
 }  // namespace regnet::detail

@@ -27,14 +27,14 @@ Plan compile(BoundWeights weights, const CompileOptions& options) {
     fail(Code::invalid_argument, "compile: expected a graph that ends in a linear layer, found ", nodes.empty() ? "nothing" : nodes.back().name);
   if (options.backend == Backend::reference) return Plan(detail::make_reference_plan(std::move(weights)));
   const bool own = options.backend == Backend::own || (options.backend == Backend::automatic && detail::own_is_faster());
-  if (own && detail::own_supports(weights.graph)) return Plan(detail::make_own_plan(std::move(weights)));
+  if (own && detail::own_supports(weights.graph)) return Plan(detail::make_own_plan(std::move(weights), options.compact));
   if (options.backend == Backend::own)
     fail(Code::unsupported, "compile: the own backend has no kernel for groups of other than a multiple of 8 channels; oneDNN has");
   return Plan(detail::make_onednn_plan(std::move(weights), checked(options.expected)));
 }
 
-Dims Plan::input_dims() const { return x_impl->weights.graph.input_dims(); }
-int Plan::classes() const { return x_impl->weights.graph.classes(); }
+Dims Plan::input_dims() const { return x_impl->graph.input_dims(); }
+int Plan::classes() const { return x_impl->graph.classes(); }
 Backend Plan::backend() const { return x_impl->backend(); }
 const std::vector<LayerReport>& Plan::layers() const { return x_impl->layers(); }
 const std::vector<Finding>& Plan::findings() const { return x_impl->findings; }
@@ -58,7 +58,7 @@ Session& Session::operator=(Session&&) noexcept = default;
 void Session::run(std::span<const float> images, std::span<float> logits) { run(images, logits, {}); }
 
 void Session::run(std::span<const float> images, std::span<float> logits, const LayerObserver& observe) {
-  const Graph& graph = x_state->plan->weights.graph;
+  const Graph& graph = x_state->plan->graph;
   const auto batch = static_cast<std::size_t>(x_state->options.batch);
   const std::size_t expected_images = batch * static_cast<std::size_t>(graph.input_dims().count());
   const std::size_t expected_logits = batch * static_cast<std::size_t>(graph.classes());

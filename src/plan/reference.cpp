@@ -117,18 +117,19 @@ class ReferenceSession final : public SessionImpl {
 
 class ReferencePlan final : public PlanImpl {
  public:
-  explicit ReferencePlan(BoundWeights bound) : PlanImpl(std::move(bound)) {
-    findings = examine(weights);
+  explicit ReferencePlan(BoundWeights bound) : PlanImpl(bound.graph), x_weights(std::move(bound)) {
+    findings = examine(x_weights);
     refuse_errors(findings);
-    for (const Node& node : weights.graph.nodes()) x_layers.push_back({node.name, kind_of(node.op), node.dims, "reference:double", false});
+    for (const Node& node : graph.nodes()) x_layers.push_back({node.name, kind_of(node.op), node.dims, "reference:double", false});
   }
   std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override {
-    return std::make_unique<ReferenceSession>(weights, options.batch, x_layers);
+    return std::make_unique<ReferenceSession>(x_weights, options.batch, x_layers);
   }
   Backend backend() const override { return Backend::reference; }
   const std::vector<LayerReport>& layers() const override { return x_layers; }
 
  private:
+  BoundWeights x_weights;
   std::vector<LayerReport> x_layers;
 };
 

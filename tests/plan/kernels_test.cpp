@@ -12,17 +12,6 @@
 namespace regnet::kernels {
 namespace {
 
-std::vector<const Kernels*> runnable() {
-  std::vector<const Kernels*> all{portable_kernels()};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(avx2_kernels());
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw"))
-    all.push_back(avx512_kernels());
-#endif
-  return all;
-}
-
 struct Shape {
   int rows, columns, groups, in, out, kernel, stride;  // rows and columns of the output, channels of a group
   bool add, relu;
@@ -117,15 +106,21 @@ double run_direct(const Kernels& kernels, const Case& test) {
 }
 
 // The largest error of outputs of about 1, which is what a bound for Winograd can be about.
-double run_winograd(const Kernels& kernels, const Case& test, int tiles_at_once) {
+double run_winograd(const Kernels& kernels, const Case& test, int tiles_at_once, bool transformed) {
   const Shape& s = test.shape;
-  const std::vector<float> packed = pack_winograd(kernels, test.weights, s.groups, s.out);
-  std::vector<float> dst(test.residual.size(), -1000), scratch(static_cast<std::size_t>(kernels.winograd_scratch(s.out, tiles_at_once)));
+  std::vector<float> packed = pack_winograd(kernels, test.weights, s.groups, s.out);
+  if (transformed) {
+    std::vector<float> points(4 * packed.size());
+    kernels.winograd_weights(packed.data(), s.groups, s.out, points.data());
+    packed = std::move(points);
+  }
+  std::vector<float> dst(test.residual.size(), -1000), scratch(static_cast<std::size_t>(kernels.winograd_scratch(s.out, tiles_at_once, transformed)));
   Winograd layer;
   layer.src = test.src.data();
   layer.src_pixel = test.src_channels;
   layer.src_row = std::int64_t{test.src_columns} * test.src_channels;
   layer.weights = packed.data();
+  layer.transformed = transformed;
   layer.bias = test.bias.data();
   layer.dst = dst.data();
   layer.dst_pixel = test.channels;
@@ -150,7 +145,7 @@ TEST(Kernels, DirectConvolutionsOfManyShapes) {
     const Shape shape{any(1, 9), any(1, 30),     groups,        i % 5 == 0 ? 3 : 8 * any(1, 6), 8 * any(1, 14), kernel,
                       any(1, 2), any(0, 1) != 0, any(0, 1) != 0};
     const Case test(shape, 0, generator);
-    for (const Kernels* kernels : runnable())
+    for (const Kernels* kernels : runnable_kernels())
       EXPECT_LT(run_direct(*kernels, test), 1e-6) << kernels->name << ' ' << shape.rows << 'x' << shape.columns << " groups " << groups << ' '
                                                   << shape.in << "->" << shape.out << " kernel " << kernel << '/' << shape.stride;
   }
@@ -162,9 +157,11 @@ TEST(Kernels, EveryGroupWidthOfTheZooByWinograd) {
     for (const auto& [rows, columns] : {std::pair(7, 7), {14, 14}, {4, 9}, {1, 1}, {3, 17}}) {
       const Shape shape{rows, columns, 2, width, width, 3, 1, false, true};
       const Case test(shape, 3, generator);
-      for (const Kernels* kernels : runnable())
+      for (const Kernels* kernels : runnable_kernels())
         for (const int tiles_at_once : {1, 5, 16})
-          EXPECT_LT(run_winograd(*kernels, test, tiles_at_once), 2e-5) << kernels->name << ' ' << width << ' ' << rows << 'x' << columns;
+          for (const bool transformed : {false, true})
+            EXPECT_LT(run_winograd(*kernels, test, tiles_at_once, transformed), 2e-5)
+                << kernels->name << ' ' << width << ' ' << rows << 'x' << columns << (transformed ? " transformed" : "");
     }
 }
 

@@ -30,6 +30,7 @@ struct SessionOptions {
 struct CompileOptions {
   Backend backend = Backend::automatic;
   SessionOptions expected = {};  // the session that weights are packed for at compile time; others may need another packing
+  bool compact = false;          // own backend: weights at their own size, where the fastest layout takes up to twice the memory
 };
 
 }  // namespace regnet

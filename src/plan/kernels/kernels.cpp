@@ -32,6 +32,15 @@ const Kernels& best_kernels() {
   return best;
 }
 
+std::vector<const Kernels*> runnable_kernels() {
+  std::vector<const Kernels*> all{portable_kernels()};
+#if defined(__x86_64__)
+  if (has_avx2()) all.push_back(avx2_kernels());
+  if (has_avx512()) all.push_back(avx512_kernels());
+#endif
+  return all;
+}
+
 #if !defined(__x86_64__)
 const Kernels* avx512_kernels() { return nullptr; }
 const Kernels* avx2_kernels() { return nullptr; }

@@ -2,7 +2,9 @@
 // panels, which are blocks of output channels whose weights lie together. No kernel allocates, throws or knows of threads.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace regnet::kernels {
 
@@ -34,7 +36,9 @@ struct Convolution {
 struct Winograd {
   const float* src = nullptr;  // the upper left corner of the border
   std::int64_t src_pixel = 0, src_row = 0;
-  const float* weights = nullptr;  // by group, panel, input channel, tap, channel of the panel
+  const float* weights =
+      nullptr;  // by group, panel, input channel, tap, channel of the panel; transformed: by group, panel, point, input channel, channel of the panel
+  bool transformed = false;  // else that happens on the way, for each block anew
   const float* bias = nullptr;
   float* dst = nullptr;
   std::int64_t dst_pixel = 0, dst_row = 0;
@@ -53,11 +57,12 @@ struct Kernels {
   // Panels of `channels` output channels, each as wide as allowed; returns their number and, unless nullptr, where each begins and, at last, `channels`.
   int (*panels)(int channels, int* begins);
   void (*convolve)(const Convolution& layer, Range rows, Range panels);  // panels of all groups are counted through
-  // Blocks of tiles_at_once tiles, all blocks of group 0 first. The weights are transformed on the way, for each block anew: to keep them transformed would make them four
-  // times as large, and at batch 1 a network waits for its weights.
+  // Blocks of tiles_at_once tiles, all blocks of group 0 first.
   void (*winograd)(const Winograd& layer, Range blocks, float* scratch);
   // How many floats of scratch memory that takes.
-  std::int64_t (*winograd_scratch)(int channels, int tiles_at_once);
+  std::int64_t (*winograd_scratch)(int channels, int tiles_at_once, bool transformed);
+  // All weights of a layer transformed, four times as many floats.
+  void (*winograd_weights)(const float* weights, int groups, int channels, float* dst);
   // Means over all pixels, which are `pixel` floats apart, of some channels.
   void (*average)(const float* src, std::int64_t pixels, std::int64_t pixel, Range channels, float* dst);
   // Does nothing but multiply and add; returns the floating-point operations of one loop.
@@ -66,8 +71,23 @@ struct Kernels {
   float (*read)(const float* src, std::int64_t floats);
 };
 
+// How many rows to do before the next panel, so that what a panel reads of them stays in the second cache.
+inline int rows_at_once(const Convolution& layer) {
+  constexpr std::int64_t bytes = 384 * 1024;
+  return static_cast<int>(std::max<std::int64_t>(1, bytes / static_cast<std::int64_t>(sizeof(float)) / (layer.src_row / layer.groups)));
+}
+
+// A good tiles_at_once: transformed inputs of one group that stay in the second cache, in blocks as equal as can be.
+inline int winograd_block(int channels, int tiles) {
+  constexpr int bytes = 400 * 1024;
+  const int most = std::max(16, bytes / (winograd_points * static_cast<int>(sizeof(float))) / channels), blocks = (tiles + most - 1) / most;
+  return (tiles + blocks - 1) / blocks;
+}
+
 // The best of those that this CPU can run, and that the environment's REGNET_MAX_ISA (avx512, avx2, portable) allows.
 const Kernels& best_kernels();
+// All that this CPU can run, the portable ones first.
+std::vector<const Kernels*> runnable_kernels();
 
 const Kernels* avx512_kernels();  // nullptr where the compiler cannot make them
 const Kernels* avx2_kernels();

@@ -6,8 +6,11 @@ namespace {
 
 constexpr int lanes = REGNET_LANES;
 // Registers: pixels x vectors accumulators, the vectors of weights, one input.
-constexpr int most_pixels = lanes == 16 ? 14 : 4;
-constexpr int most_vectors = lanes == 16 ? 2 : lanes == 8 ? 3 : 2;
+constexpr int most_vectors = 2;
+constexpr int widest = most_vectors * lanes;
+constexpr int most_pixels = lanes == 16 ? 14 : lanes == 8 ? 12 : 4;
+// With two vectors of 8 lanes there are registers for half as many pixels as with one.
+constexpr int most_pixels_for(int width) { return lanes == 8 && width > lanes ? 6 : most_pixels; }
 
 #define REGNET_INLINE inline __attribute__((always_inline))
 #define REGNET_UNROLL _Pragma("GCC unroll 36")
@@ -35,10 +38,16 @@ REGNET_INLINE Vec<N> relu(Vec<N> value) {
 
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
 
-// `pixels` output pixels x one panel of `vectors` vectors and, with `half`, one of half the width. On the way a line of memory from `ahead` on is fetched into the second
-// cache for every two input channels.
+// Memory that is fetched into the second cache on the way of other work: for each input channel of each tile the line at `at`, which then moves on by `step` floats.
+struct Ahead {
+  const float *at, *end;
+  std::int64_t step;
+};
+
+// `pixels` output pixels x one panel of `vectors` vectors and, with `half`, one of half the width.
 template <int pixels, int vectors, bool half>
-void tile(const Convolution& layer, const float* src, const float* weights, const float* bias, const float* residual, float* dst, const float* ahead, const std::int64_t* places) {
+void tile(const Convolution& layer, const float* src, const float* weights, const float* bias, const float* residual, float* dst, Ahead ahead,
+          const std::int64_t* places) {
   constexpr int H = lanes / 2;
   constexpr int width = vectors * lanes + (half ? H : 0);
   constexpr int bases = (pixels + 2) / 3;  // a base for three pixels each: x86 adds once or twice a register for free
@@ -47,6 +56,10 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
   REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
     REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = load<lanes>(bias + v * lanes);
     if constexpr (half) half_sums[p] = load<H>(bias + vectors * lanes);
+  }
+  // What is stored at the end is fetched now, to be written: another core or none has those lines.
+  REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
+    REGNET_UNROLL for (int at = 0; at < width; at += 16) __builtin_prefetch(dst + places[p] + at, 1, 3);
   }
   const std::int64_t step = layer.src_pixel;
   const int length = layer.tap_length;
@@ -59,7 +72,7 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
       Vec<H> half_w{};
       REGNET_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load<lanes>(weights + offset * width + v * lanes);
       if constexpr (half) half_w = load<H>(weights + offset * width + vectors * lanes);
-      if (offset == 0) __builtin_prefetch(ahead, 0, 2);
+      __builtin_prefetch(ahead.at + offset * ahead.step, 0, 2);
       REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
         const float x = base[p / 3][(p % 3) * step + offset];
         REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] += w[v] * x;
@@ -68,7 +81,7 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
     };
     const auto advance = [&](int by) __attribute__((always_inline)) {
       weights += by * width;
-      ahead += 16;
+      ahead.at += by * ahead.step;
       REGNET_UNROLL for (int i = 0; i < bases; ++i) {
         base[i] += by;
         asm("" : "+r"(base[i]));  // or the compiler keeps a pointer for each pixel, more than there are registers
@@ -103,7 +116,7 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
   }
 }
 
-using Tile = void (*)(const Convolution&, const float*, const float*, const float*, const float*, float*, const float*, const std::int64_t*);
+using Tile = void (*)(const Convolution&, const float*, const float*, const float*, const float*, float*, Ahead, const std::int64_t*);
 
 // Tiles of each number of pixels for a panel of so many half vectors.
 template <int halves, int... pixels>
@@ -115,6 +128,8 @@ constexpr Tile pick(int count, const int* = nullptr) {
 template <int halves>
 constexpr Tile pick_tile(int pixels) {
   if constexpr (most_pixels == 14) return pick<halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>(pixels);
+  else if constexpr (most_pixels_for(4 * halves) == 12) return pick<halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>(pixels);
+  else if constexpr (lanes == 8) return pick<halves, 0, 1, 2, 3, 4, 5>(pixels);
   else return pick<halves, 0, 1, 2, 3>(pixels);
 }
 
@@ -128,18 +143,13 @@ Tile tile_for(int pixels, int width) {
       default: return pick_tile<4>(pixels);
     }
   } else if constexpr (lanes == 8) {
-    switch (width / 8) {
-      case 1: return pick_tile<2>(pixels);
-      case 2: return pick_tile<4>(pixels);
-      default: return pick_tile<6>(pixels);
-    }
+    return width == 8 ? pick_tile<2>(pixels) : pick_tile<4>(pixels);
   } else {
     return pick_tile<4>(pixels);
   }
 }
 
 int panels(int channels, int* begins) {
-  constexpr int widest = most_vectors * lanes;
   int count = 0;
   for (int at = 0; at < channels; ++count) {
     if (begins) begins[count] = at;
@@ -149,36 +159,31 @@ int panels(int channels, int* begins) {
   return count;
 }
 
-// Fetches memory on the way of other work: each tile a line for every two input channels, and so a panel in four tiles.
-struct Ahead {
-  const float *at, *end;
-  std::int64_t lines;
-};
-
 // Pixels begin to end of a row, in tiles as equal as can be, for each of the panels. What each tile reads of the source stays in the first cache from panel to panel.
 struct Panels {
   int first, count, channels;  // the first channel, and of how many channels there are: all panels but the last are of the widest kind
 };
 
 // `pixels` output pixels that follow each other in the source; `places` are theirs in the destination.
-REGNET_INLINE void convolve_tile(const Convolution& layer, int pixels, Panels panels, const float* src, const float* weights, const float* bias, const float* residual,
-                                 float* dst, const std::int64_t* places, std::int64_t depth, Ahead& ahead) {
-  constexpr int widest = most_vectors * lanes;
+REGNET_INLINE void convolve_tile(const Convolution& layer, int pixels, Panels panels, const float* src, const float* weights, const float* bias,
+                                 const float* residual, float* dst, const std::int64_t* places, std::int64_t depth, Ahead& ahead) {
   for (int begin = panels.first; begin < panels.channels && begin < panels.first + panels.count * widest; begin += widest) {
     const int width = smaller(widest, panels.channels - begin);
     const float* of_panel = weights + begin * depth;
     const bool wanted = ahead.at < ahead.end;
-    tile_for(pixels, width)(layer, src, of_panel, bias + begin, residual ? residual + begin : nullptr, dst + begin, wanted ? ahead.at : of_panel, places);
-    if (wanted) ahead.at += ahead.lines * 16;
+    tile_for(pixels, width)(layer, src, of_panel, bias + begin, residual ? residual + begin : nullptr, dst + begin,
+                            wanted ? ahead : Ahead{of_panel, of_panel, 0}, places);
+    ahead.at += depth * ahead.step;
   }
 }
 
 // The part of one group.
-REGNET_INLINE void convolve_group(const Convolution& layer, Range rows, Panels panels, const float* src, const float* weights, const float* bias, const float* residual,
-                                  float* dst, std::int64_t depth, Ahead& ahead) {
+REGNET_INLINE void convolve_group(const Convolution& layer, Range rows, Panels panels, const float* src, const float* weights, const float* bias,
+                                  const float* residual, float* dst, std::int64_t depth, Ahead& ahead) {
   std::int64_t places[most_pixels];
+  const int most = most_pixels_for(panels.channels - panels.first);
   if (layer.src_row == layer.columns * layer.src_pixel) {  // the source has no border: its rows are one
-    const int end = rows.end * layer.columns, parts = (end - rows.begin * layer.columns + most_pixels - 1) / most_pixels;
+    const int end = rows.end * layer.columns, parts = (end - rows.begin * layer.columns + most - 1) / most;
     int y = rows.begin, x = 0;
     for (int part = 0, pixel = rows.begin * layer.columns; part < parts; ++part) {
       const int pixels = (end - pixel + parts - part - 1) / (parts - part);
@@ -194,7 +199,7 @@ REGNET_INLINE void convolve_group(const Convolution& layer, Range rows, Panels p
     }
     return;
   }
-  const int parts = (layer.columns + most_pixels - 1) / most_pixels;
+  const int parts = (layer.columns + most - 1) / most;
   for (int y = rows.begin; y < rows.end; ++y)
     for (int part = 0, x = 0; part < parts; ++part) {
       const int pixels = (layer.columns - x + parts - part - 1) / (parts - part);
@@ -204,8 +209,16 @@ REGNET_INLINE void convolve_group(const Convolution& layer, Range rows, Panels p
     }
 }
 
+constexpr int tiles_in(int pixels, int most) { return (pixels + most - 1) / most; }
+
+// So that the tiles of one panel fetch the next panel evenly.
+std::int64_t fetch_step(const Convolution& layer, Range rows) {
+  const int most = most_pixels_for(layer.channels), count = rows.end - rows.begin;
+  const int tiles = layer.src_row == layer.columns * layer.src_pixel ? tiles_in(count * layer.columns, most) : count * tiles_in(layer.columns, most);
+  return tiles == 0 ? 0 : smaller(16, (widest + tiles - 1) / tiles);
+}
+
 void convolve(const Convolution& layer, Range rows, Range range) {
-  constexpr int widest = most_vectors * lanes;
   constexpr std::int64_t cached = 64 * 1024 / 4;  // floats of weights: so many panels share what a tile reads
   const int per_group = panels(layer.channels, nullptr);
   const std::int64_t depth = std::int64_t{layer.tap_count} * layer.tap_length;
@@ -217,7 +230,7 @@ void convolve(const Convolution& layer, Range rows, Range range) {
     const float* weights = layer.weights + std::int64_t{group} * layer.channels * depth;
     const std::int64_t next = std::int64_t{smaller(layer.channels, (first + count) * widest)} * depth;
     // Behind the last panel come the weights of the next layer, or nothing, which a fetch does not mind.
-    Ahead ahead{weights + next, weights + next + count * widest * depth, layer.tap_count * std::int64_t{(layer.tap_length + 1) / 2}};
+    Ahead ahead{weights + next, weights + next + count * widest * depth, fetch_step(layer, rows)};
     const int channel = group * layer.channels;
     convolve_group(layer, rows, {first * widest, count, layer.channels}, layer.src + group * layer.src_group, weights, layer.bias + channel,
                    layer.residual ? layer.residual + channel : nullptr, layer.dst + channel, depth, ahead);
@@ -326,12 +339,24 @@ REGNET_INLINE void spread_weights(const float* src, int width, float* dst, std::
   }
 }
 
+// From one of the 36 matrices to the next, in floats: an odd number of cache lines, or what lies at the same place in each would share a few sets of the first cache.
+constexpr std::int64_t plane_of(std::int64_t floats) { return ((floats + 15) / 16 | 1) * 16; }
+
+// One panel's weights of one group into the 36 matrices: [channels][width], `plane` apart.
+void transform_panel(const float* weights, int channels, int width, float* dst, std::int64_t plane) {
+  for (int i = 0; i < channels; ++i) {
+    const float* nine = weights + std::int64_t{i} * 9 * width;
+    for (int line = 0; line < 9 * width; line += 16) __builtin_prefetch(nine + 16 * 9 * width + line, 0, 2);
+    for_channels(width, [&]<int N>(int c) { spread_weights<N>(nine + c, width, dst + std::int64_t{i} * width + c, plane); });
+  }
+}
+
 void winograd(const Winograd& layer, Range blocks, float* scratch) {
-  constexpr int widest = most_vectors * lanes;
   const int across = winograd_tiles(layer.columns), tiles = across * winograd_tiles(layer.rows);
   const int per_group = (tiles + layer.tiles_at_once - 1) / layer.tiles_at_once;
-  const std::int64_t channels = layer.channels, plane = layer.tiles_at_once * channels;
-  float *inputs = scratch, *products = inputs + winograd_points * plane, *points = products + winograd_points * layer.tiles_at_once * widest;
+  const std::int64_t channels = layer.channels, input_plane = plane_of(layer.tiles_at_once * channels),
+                     product_plane = plane_of(layer.tiles_at_once * widest);
+  float *inputs = scratch, *products = inputs + winograd_points * input_plane, *transformed = products + winograd_points * product_plane;
   static constexpr std::int64_t no_offset[1] = {0};
   static constexpr float no_bias[widest] = {};
   Convolution gemm;
@@ -346,37 +371,52 @@ void winograd(const Winograd& layer, Range blocks, float* scratch) {
     for (int i = 0; i < count; ++i) {
       const int ty = (first + i) / across, tx = (first + i) % across;
       const float* corner = src + 4 * ty * layer.src_row + 4 * tx * layer.src_pixel;
-      for_channels(layer.channels, [&]<int N>(int c) { scatter<N>(layer, corner + c, inputs + i * channels + c, plane); });
+      for_channels(layer.channels, [&]<int N>(int c) { scatter<N>(layer, corner + c, inputs + i * channels + c, input_plane); });
     }
     gemm.columns = count;
     gemm.src_row = count * channels;
     for (int begin = 0; begin < layer.channels; begin += widest) {
       const int width = smaller(widest, layer.channels - begin), channel = group * layer.channels + begin;
-      const float* weights = layer.weights + (std::int64_t{group} * channels + begin) * channels * 9;
-      for (int i = 0; i < layer.channels; ++i) {
-        const float* nine = weights + std::int64_t{i} * 9 * width;
-        for (int line = 0; line < 9 * width; line += 16) __builtin_prefetch(nine + 16 * 9 * width + line, 0, 2);
-        for_channels(width, [&]<int N>(int c) { spread_weights<N>(nine + c, width, points + std::int64_t{i} * width + c, channels * width); });
+      const std::int64_t before = (std::int64_t{group} * channels + begin) * channels;
+      const float* weights = layer.weights + before * winograd_points;
+      std::int64_t weights_plane = channels * width;
+      if (!layer.transformed) {
+        weights_plane = plane_of(channels * widest);
+        transform_panel(layer.weights + before * 9, layer.channels, width, transformed, weights_plane);
+        weights = transformed;
       }
       gemm.dst_pixel = width;
-      const std::int64_t of_point = std::int64_t{layer.tiles_at_once} * width;
       for (int point = 0; point < winograd_points; ++point) {
-        Ahead nothing{nullptr, nullptr, 0};
-        convolve_group(gemm, {0, 1}, {0, 1, width}, inputs + point * plane, points + point * channels * width, no_bias, nullptr, products + point * of_point, channels, nothing);
+        const float* of_point = weights + point * weights_plane;
+        // Weights that are kept come from far: those of the next point are fetched while this one's are used.
+        Ahead ahead{of_point + weights_plane, layer.transformed ? of_point + 2 * weights_plane : nullptr, 16};
+        convolve_group(gemm, {0, 1}, {0, 1, width}, inputs + point * input_plane, of_point, no_bias, nullptr, products + point * product_plane,
+                       channels, ahead);
       }
       for (int i = 0; i < count; ++i) {
         const int ty = (first + i) / across, tx = (first + i) % across;
         float* dst = layer.dst + channel + 4 * ty * layer.dst_row + 4 * tx * layer.dst_pixel;
         const int rows = smaller(4, layer.rows - 4 * ty), columns = smaller(4, layer.columns - 4 * tx);
-        for_channels(width, [&]<int N>(int c) { gather<N>(layer, products + i * width + c, of_point, layer.bias + channel + c, dst + c, rows, columns); });
+        for_channels(width, [&]<int N>(int c) {
+          gather<N>(layer, products + i * width + c, product_plane, layer.bias + channel + c, dst + c, rows, columns);
+        });
       }
     }
   }
 }
 
-std::int64_t winograd_scratch(int channels, int tiles_at_once) {
-  constexpr int widest = most_vectors * lanes;
-  return std::int64_t{winograd_points} * (std::int64_t{tiles_at_once} * (channels + widest) + std::int64_t{channels} * widest);
+std::int64_t winograd_scratch(int channels, int tiles_at_once, bool transformed) {
+  const std::int64_t weights = transformed ? 0 : plane_of(std::int64_t{channels} * widest);
+  return winograd_points * (plane_of(std::int64_t{tiles_at_once} * channels) + plane_of(std::int64_t{tiles_at_once} * widest) + weights);
+}
+
+void winograd_weights(const float* weights, int groups, int channels, float* dst) {
+  for (int group = 0; group < groups; ++group)
+    for (int begin = 0; begin < channels; begin += widest) {
+      const int width = smaller(widest, channels - begin);
+      const std::int64_t before = (std::int64_t{group} * channels + begin) * channels;
+      transform_panel(weights + before * 9, channels, width, dst + before * winograd_points, std::int64_t{channels} * width);
+    }
 }
 
 void average(const float* src, std::int64_t pixels, std::int64_t pixel, Range range, float* dst) {
@@ -393,7 +433,10 @@ std::int64_t multiply_add(std::int64_t loops) {
   constexpr int chains = 12;  // more than the latency of one hides
   Vec<lanes> sums[chains];
   Vec<lanes> factor = Vec<lanes>{} + 0.999f, term = Vec<lanes>{} + 0.001f;
-  REGNET_UNROLL for (int i = 0; i < chains; ++i) sums[i] = Vec<lanes>{} + static_cast<float>(i);
+  REGNET_UNROLL for (int i = 0; i < chains; ++i) {
+    sums[i] = Vec<lanes>{} + static_cast<float>(i);
+    asm volatile("" : "+x"(sums[i]));  // or the compiler sees that 1 stays 1, and leaves its chain out
+  }
   for (std::int64_t loop = 0; loop < loops; ++loop) {
     REGNET_UNROLL for (int i = 0; i < chains; ++i) sums[i] = sums[i] * factor + term;
     asm volatile("" : : : "memory");
@@ -412,6 +455,6 @@ float read(const float* src, std::int64_t floats) {
 
 }  // namespace
 
-constexpr Kernels table{REGNET_ISA_NAME, most_vectors * lanes, panels, convolve, winograd, winograd_scratch, average, multiply_add, read};
+constexpr Kernels table{REGNET_ISA_NAME, widest, panels, convolve, winograd, winograd_scratch, winograd_weights, average, multiply_add, read};
 
 }  // namespace regnet::kernels::REGNET_ISA

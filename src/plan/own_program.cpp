@@ -1,0 +1,214 @@
+#include "plan/own_program.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include <regnet/base/parallel.hpp>
+#include <regnet/base/threads.hpp>
+
+#include "plan/fold.hpp"
+#include "plan/kernels/packing.hpp"
+
+namespace regnet::detail {
+
+namespace {
+
+constexpr int rounded_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+constexpr std::size_t lines_up(std::size_t floats) { return (floats + 15) / 16 * 16; }
+
+// Memory for outputs that do not live at the same time. The middle rows of all lie at one address, so that the same thread writes the same half of it again and again: a
+// cache line that another core has written last takes hundreds of cycles to come over.
+struct Slot {
+  std::size_t above = 0, below = 0;  // floats before and from the middle row on
+  NodeId last_use = -1;              // of the output that is in it
+};
+
+struct Layout {
+  const Graph& graph;
+  std::vector<NodeId> last_use;
+  std::vector<int> border;
+
+  explicit Layout(const Graph& fused) : graph(fused), last_use(graph.nodes().size(), 0), border(graph.nodes().size(), 0) {
+    for (NodeId id = 0; id <= graph.last(); ++id)
+      for (const NodeId src : graph.node(id).inputs) {
+        last_use[static_cast<std::size_t>(src)] = id;
+        if (const auto* conv = std::get_if<Conv>(&graph.node(id).op); conv && conv->kernel > 1 && src == graph.node(id).inputs[0])
+          border[static_cast<std::size_t>(src)] = conv->kernel / 2;
+      }
+    // A convolution that adds writes over what it adds.
+    for (NodeId id = graph.last(); id >= 0; --id)
+      if (adds(id)) last_use[static_cast<std::size_t>(graph.node(id).inputs[1])] = last_use[static_cast<std::size_t>(id)];
+  }
+
+  [[nodiscard]] bool adds(NodeId id) const {
+    const auto* conv = std::get_if<Conv>(&graph.node(id).op);
+    return conv && conv->add;
+  }
+};
+
+// The slot that grows least, or a new one.
+std::size_t take_slot(std::vector<Slot>& slots, NodeId id, NodeId last_use, std::size_t above, std::size_t below) {
+  const auto growth = [&](const Slot& slot) { return std::max(slot.above, above) + std::max(slot.below, below) - slot.above - slot.below; };
+  std::size_t best = slots.size();
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    if (slots[i].last_use < id && (best == slots.size() || growth(slots[i]) < growth(slots[best]))) best = i;
+  if (best == slots.size()) slots.emplace_back();
+  slots[best] = {std::max(slots[best].above, above), std::max(slots[best].below, below), last_use};
+  return best;
+}
+
+// Nodes that 3x3 convolutions read get a buffer with a border that no other shape of node shares, so that its zeros stay. The others share slots as their lifetimes allow.
+void place_outputs(Program& program) {
+  const Graph& graph = program.graph;
+  const Layout layout(graph);
+  const std::size_t count = graph.nodes().size();
+  program.places.resize(count);
+  std::vector<Slot> slots;
+  std::vector<std::size_t> slot_of(count);
+  std::map<std::vector<int>, std::size_t> bordered;  // by shape: where it begins
+  std::size_t floats = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto id = static_cast<NodeId>(i);
+    const Dims& dims = graph.node(id).dims;
+    Place& place = program.places[i];
+    place.pixel = id == graph.last() ? program.padded_classes() : dims.channels;
+    // Pixels that lie 2 or 4 KiB apart would fall into the same lines of the first cache, where a tile needs 14 of them at once.
+    if (dims.channels % 512 == 0) place.pixel += 16;
+    if (const int border = layout.border[i]; border > 0) {
+      // Winograd reads whole tiles, up to three rows and columns more.
+      const int rows = rounded_up(dims.height, 4) + 2 * border, columns = rounded_up(dims.width, 4) + 2 * border;
+      place.row = place.pixel * columns;
+      const auto [known, is_new] = bordered.emplace(std::vector<int>{dims.height, dims.width, dims.channels}, floats);
+      if (is_new) floats += lines_up(static_cast<std::size_t>(place.row)) * static_cast<std::size_t>(rows) + 16;
+      place.begin = known->second;
+      place.origin = place.begin + static_cast<std::size_t>(border * (place.row + place.pixel));
+      continue;
+    }
+    place.row = place.pixel * dims.width;
+    const int middle = dims.height / 2;
+    slot_of[i] = layout.adds(id) ? slot_of[static_cast<std::size_t>(graph.node(id).inputs[1])]
+                                 : take_slot(slots, id, layout.last_use[i], lines_up(static_cast<std::size_t>(middle * place.row)),
+                                             lines_up(static_cast<std::size_t>((dims.height - middle) * place.row)));
+  }
+  std::vector<std::size_t> anchors;
+  for (const Slot& slot : slots) {
+    anchors.push_back(floats + slot.above);
+    floats += slot.above + slot.below;
+  }
+  for (std::size_t i = 0; i < count; ++i)
+    if (layout.border[i] == 0) {
+      Place& place = program.places[i];
+      place.begin = place.origin = anchors[slot_of[i]] - static_cast<std::size_t>(graph.node(static_cast<NodeId>(i)).dims.height / 2 * place.row);
+    }
+  program.arena_floats = floats;
+}
+
+Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
+  const Node& node = program.graph.node(id);
+  Step step;
+  step.node = id;
+  if (!node.inputs.empty()) step.src = node.inputs[0];
+  std::string how = "copy";
+  const auto reserve = [&](std::size_t weights, std::size_t bias) {
+    step.weights = program.weights_floats;
+    step.bias = step.weights + lines_up(weights);
+    program.weights_floats = step.bias + lines_up(bias);
+  };
+  if (const auto* conv = std::get_if<Conv>(&node.op)) {
+    const int in = conv->in_channels / conv->groups, out = conv->out_channels / conv->groups;
+    const auto count = static_cast<std::size_t>(conv->out_channels) * static_cast<std::size_t>(in * conv->kernel * conv->kernel);
+    step.kind = Kind::convolution;
+    if (conv->add) step.residual = node.inputs[1];
+    const auto chosen = ways.find(node.name);
+    step.way = chosen == ways.end() ? best_way(*conv, node.dims, compact) : chosen->second;
+    how = name_of(step.way);
+    if (step.way == Way::direct) {
+      step.taps = kernels::direct_taps(conv->kernel, program.place(step.src).row, program.place(step.src).pixel);
+      step.panels = program.kernels.panels(out, nullptr) * conv->groups;
+      reserve(count, static_cast<std::size_t>(conv->out_channels));
+    } else {
+      const bool transformed = step.way == Way::transformed;
+      step.tiles_at_once = kernels::winograd_block(in, kernels::winograd_tiles(node.dims.height) * kernels::winograd_tiles(node.dims.width));
+      program.scratch_floats =
+          std::max(program.scratch_floats, static_cast<std::size_t>(program.kernels.winograd_scratch(in, step.tiles_at_once, transformed)));
+      reserve(transformed ? 4 * count : count, static_cast<std::size_t>(conv->out_channels));
+    }
+  } else if (const auto* linear = std::get_if<Linear>(&node.op)) {
+    step.kind = Kind::linear;
+    how = name_of(Way::direct);
+    step.taps = {0};
+    step.panels = program.kernels.panels(program.padded_classes(), nullptr);
+    reserve(static_cast<std::size_t>(program.padded_classes()) * static_cast<std::size_t>(linear->in_features),
+            static_cast<std::size_t>(program.padded_classes()));
+  } else if (std::holds_alternative<GlobalAveragePool>(node.op)) {
+    step.kind = Kind::average;
+    how = "average";
+  }
+  program.layers.push_back({node.name, kind_of(node.op), node.dims, text("own:", program.kernels.name, ':', how), false});
+  return step;
+}
+
+// One layer's weights, folded, as its kernel reads them. `layer` may grow.
+void pack_layer(const Program& program, const Step& step, FoldedLayer& layer, float* packed) {
+  const Node& node = program.node(step);
+  if (const auto* conv = std::get_if<Conv>(&node.op)) {
+    const int in = conv->in_channels / conv->groups, out = conv->out_channels / conv->groups;
+    if (step.way == Way::direct) {
+      kernels::pack_direct(program.kernels, layer.weights.data(), conv->groups, out, in, conv->kernel, packed + step.weights);
+    } else if (step.way == Way::winograd) {
+      kernels::pack_winograd(program.kernels, layer.weights.data(), conv->groups, out, packed + step.weights);
+    } else {
+      const std::vector<float> panels = kernels::pack_winograd(program.kernels, layer.weights, conv->groups, out);
+      program.kernels.winograd_weights(panels.data(), conv->groups, out, packed + step.weights);
+    }
+  } else {
+    const int in = std::get<Linear>(node.op).in_features;
+    layer.weights.resize(static_cast<std::size_t>(program.padded_classes()) * static_cast<std::size_t>(in), 0.0f);
+    kernels::pack_direct(program.kernels, layer.weights.data(), 1, program.padded_classes(), in, 1, packed + step.weights);
+  }
+  std::copy(layer.bias.begin(), layer.bias.end(), packed + step.bias);
+}
+
+}  // namespace
+
+std::string_view name_of(Way way) {
+  switch (way) {
+    case Way::direct: return "direct";
+    case Way::winograd: return "winograd";
+    case Way::transformed: return "winograd-transformed";
+  }
+  return "?";
+}
+
+Way best_way(const Conv& conv, const Dims& dims, bool compact) {
+  if (conv.kernel != 3 || conv.stride != 1 || conv.add || conv.in_channels != conv.out_channels) return Way::direct;
+  // Maps of few tiles use each weight too seldom, and groups of few channels do too little with each transformed tile.
+  const int tiles = kernels::winograd_tiles(dims.height) * kernels::winograd_tiles(dims.width), channels = conv.in_channels / conv.groups;
+  if (tiles < 16 || channels < 16 || (channels < 24 && tiles < 49)) return Way::direct;
+  return compact ? Way::winograd : Way::transformed;
+}
+
+Program make_program(Graph fused, const kernels::Kernels& kernels, const Ways& ways, bool compact) {
+  Program program{kernels, std::move(fused), {}, {}, {}};
+  place_outputs(program);
+  for (NodeId id = 0; id <= program.graph.last(); ++id) program.steps.push_back(make_step(program, id, ways, compact));
+  return program;
+}
+
+std::vector<Finding> pack(const Program& program, const BoundWeights& weights, float* packed) {
+  std::vector<std::vector<Finding>> found(program.steps.size());
+  parallel_for(program.steps.size(), default_threads().count, [&] {
+    return [&, layer = FoldedLayer()](std::size_t i) mutable {
+      const Step& step = program.steps[i];
+      if (step.kind != Kind::convolution && step.kind != Kind::linear) return;
+      fold_layer(weights, program.node(step), layer, found[i]);
+      pack_layer(program, step, layer, packed);
+    };
+  });
+  std::vector<Finding> findings;
+  for (const std::vector<Finding>& of_layer : found) findings.insert(findings.end(), of_layer.begin(), of_layer.end());
+  refuse_errors(findings);
+  return findings;
+}
+
+}  // namespace regnet::detail

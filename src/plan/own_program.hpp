@@ -1,0 +1,67 @@
+// Program: a network as steps over our own kernels: where each output lies, which kernel makes it, and where that kernel's weights are. Made from a graph and choices alone,
+// so that weights which were packed once (plan file) fit it again.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <regnet/plan/plan.hpp>
+
+#include "plan/kernels/kernels.hpp"
+
+namespace regnet::detail {
+
+// How a convolution can be computed.
+enum class Way {
+  direct,
+  winograd,    // its weights are transformed on the way, for each block of tiles anew
+  transformed  // Winograd with weights that were transformed before: four times as large
+};
+
+std::string_view name_of(Way way);
+
+// Other ways than the rule's, by name of the node.
+using Ways = std::map<std::string, Way>;
+
+// Where a node's output lies in the arena, in floats. `origin` is its first pixel, inside the border where there is one.
+struct Place {
+  std::size_t begin = 0, origin = 0;
+  std::int64_t pixel = 0, row = 0;
+};
+
+enum class Kind { input, convolution, average, linear };
+
+struct Step {
+  Kind kind = Kind::input;
+  Way way = Way::direct;
+  NodeId node = 0, src = -1, residual = -1;
+  std::size_t weights = 0, bias = 0;  // in the packed weights, in floats
+  std::vector<std::int64_t> taps;
+  int tiles_at_once = 0, panels = 0;
+};
+
+struct Program {
+  const kernels::Kernels& kernels;
+  Graph graph;                // fused
+  std::vector<Place> places;  // by node
+  std::vector<Step> steps;    // by node
+  std::vector<LayerReport> layers;
+  std::size_t weights_floats = 0, arena_floats = 0, scratch_floats = 0;
+
+  [[nodiscard]] const Node& node(const Step& step) const { return graph.node(step.node); }
+  [[nodiscard]] const Place& place(NodeId id) const { return places[static_cast<std::size_t>(id)]; }
+  // Of the last layer: a multiple of 8 logits.
+  [[nodiscard]] int padded_classes() const { return (graph.classes() + 7) / 8 * 8; }
+};
+
+// The rule: measured on Zen 4 and Sapphire Rapids, batch 1, weights not in the caches (bench/kernel_bench, docs/PERFORMANCE.md).
+// `compact` keeps no transformed weights.
+Way best_way(const Conv& conv, const Dims& dims, bool compact);
+
+Program make_program(Graph fused, const kernels::Kernels& kernels, const Ways& ways, bool compact);
+
+// Folds and packs all weights, on several threads; `packed` is zeroed memory for weights_floats. Throws what refuse_errors throws; returns what else was found.
+std::vector<Finding> pack(const Program& program, const BoundWeights& weights, float* packed);
+
+}  // namespace regnet::detail
