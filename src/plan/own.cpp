@@ -7,7 +7,7 @@
 #include <regnet/base/aligned_buffer.hpp>
 #include <regnet/graph/rewrite.hpp>
 
-#include "plan/own_program.hpp"
+#include "plan/own_steps.hpp"
 #include "plan/subnormals.hpp"
 #include "plan/team.hpp"
 
@@ -37,10 +37,6 @@ Split split_evenly(int rows, int panels, int threads) {
   return best;
 }
 
-Range part(int count, int parts, int index) {
-  return {static_cast<int>(std::int64_t{count} * index / parts), static_cast<int>(std::int64_t{count} * (index + 1) / parts)};
-}
-
 // Which part of a tensor: rows, and channels of each pixel.
 struct Region {
   Range rows, channels;
@@ -60,7 +56,7 @@ class OwnPlan final : public PlanImpl {
   const std::vector<LayerReport>& layers() const override { return x_program.layers; }
 
   const Program& program() const { return x_program; }
-  const float* packed(std::size_t at) const { return x_weights.data() + at; }
+  const float* packed() const { return x_weights.data(); }
 
  private:
   Program x_program;
@@ -76,8 +72,8 @@ struct Lane {
 class OwnSession final : public SessionImpl {
  public:
   OwnSession(const OwnPlan& plan, const SessionOptions& options)
-      : x_plan(plan),
-        x_program(plan.program()),
+      : x_program(plan.program()),
+        x_steps(plan.program(), plan.packed()),
         x_batch(options.batch),
         x_threads(options.threads),
         x_team(options.threads),
@@ -103,7 +99,7 @@ class OwnSession final : public SessionImpl {
       const auto body = [&](int thread) {
         for (int round = 0; round < rounds; ++round) {
           const auto i = static_cast<std::size_t>(round * lanes + thread);
-          run_alone(x_lanes[static_cast<std::size_t>(thread)], images + i * image_floats, logits + i * classes);
+          do_steps(x_lanes[static_cast<std::size_t>(thread)], 0, 1, images + i * image_floats, logits + i * classes);
         }
       };
       x_team.run(lanes, body);
@@ -116,20 +112,12 @@ class OwnSession final : public SessionImpl {
         for (std::size_t i = 0; i < x_program.steps.size(); ++i) {
           const auto body = [&](int thread) { do_step(x_lanes[0], i, thread, whole ? x_threads : 1, src, dst); };
           x_team.run(whole ? x_threads : 1, body);
-          (*observe)(x_program.layers[i], [&] { return values_of(x_program.steps[i].node); });
+          (*observe)(x_program.layers[i], [&] { return x_steps.values_of(x_lanes[0].arena.data(), x_program.steps[i].node); });
         }
-      } else if (!whole || x_threads == 1) {
-        run_alone(x_lanes[0], src, dst);
       } else {
-        const auto body = [&](int thread) {
-          for (std::size_t i = 0; i < x_program.steps.size(); ++i) {
-            const Step& step = x_program.steps[i];
-            if (step.kind == Kind::convolution) fetch_foreign(x_lanes[0].arena.data(), step, thread);
-            do_step(x_lanes[0], i, thread, x_threads, src, dst);
-            x_barrier.wait();
-          }
-        };
-        x_team.run(x_threads, body);
+        const int threads = whole ? x_threads : 1;
+        const auto body = [&](int thread) { do_steps(x_lanes[0], thread, threads, src, dst); };
+        x_team.run(threads, body);
       }
     }
   }
@@ -151,21 +139,50 @@ class OwnSession final : public SessionImpl {
     }
   }
 
-  void run_alone(Lane& lane, const float* image, float* logits) const {
-    for (std::size_t i = 0; i < x_program.steps.size(); ++i) do_step(lane, i, 0, 1, image, logits);
+  // All steps, by one of `threads` threads that wait for each other after each.
+  void do_steps(Lane& lane, int thread, int threads, const float* image, float* logits) {
+    float* arena = lane.arena.data();
+    for (std::size_t i = 0; i < x_program.steps.size(); ++i) {
+      const Step& step = x_program.steps[i];
+      if (threads > 1 && step.kind == Kind::convolution) fetch_foreign(arena, step, thread);
+      do_step(lane, i, thread, threads, image, logits);
+      if (threads > 1) x_barrier.wait();
+    }
   }
 
   // Thread `thread` of `threads` does its part.
   void do_step(Lane& lane, std::size_t index, int thread, int threads, const float* image, float* logits) const {
     const Step& step = x_program.steps[index];
+    const Dims& dims = x_program.node(step).dims;
     float* arena = lane.arena.data();
     switch (step.kind) {
-      case Kind::input: return copy_input(arena, step, part(x_program.graph.node(step.node).dims.height, threads, thread), image);
+      case Kind::input: return x_steps.copy_input(arena, step, part(dims.height, threads, thread), image);
       case Kind::convolution:
         if (step.way == Way::direct) return convolve(arena, step, threads == 1 ? Split{} : x_splits[index], thread);
-        return winograd(arena, step, threads, thread, lane.scratch[static_cast<std::size_t>(thread)].data());
-      case Kind::average: return average(arena, step, threads, thread);
-      case Kind::linear: return linear(arena, step, threads, thread, logits);
+        return x_steps.winograd(arena, step, part(winograd_blocks(x_program, step), threads, thread),
+                                lane.scratch[static_cast<std::size_t>(thread)].data());
+      case Kind::average: return x_steps.average(arena, step, part(dims.channels / 8, threads, thread));
+      case Kind::linear: return x_steps.linear(arena, step, part(step.panels, threads, thread), logits);
+    }
+  }
+
+  void convolve(float* arena, const Step& step, Split split, int thread) const {
+    const int height = x_program.node(step).dims.height;
+    if (split.by_rows > 1 || split.by_panels == 1)
+      return x_steps.convolve(arena, step, part(height, split.by_rows, thread / split.by_panels),
+                              part(step.panels, split.by_panels, thread % split.by_panels));
+    // Panel after panel, each of some rows: a thread's part may begin and end within a panel.
+    const Range part_of_all = part(step.panels * height, split.by_panels, thread);
+    for (int at = part_of_all.begin; at < part_of_all.end;) {
+      const int panel = at / height, row = at % height, whole = row == 0 ? (part_of_all.end - at) / height : 0;
+      if (whole > 0) {
+        x_steps.convolve(arena, step, {0, height}, {panel, panel + whole});
+        at += whole * height;
+      } else {
+        const int end = std::min(height, row + part_of_all.end - at);
+        x_steps.convolve(arena, step, {row, end}, {panel, panel + 1});
+        at += end - row;
+      }
     }
   }
 
@@ -187,7 +204,7 @@ class OwnSession final : public SessionImpl {
     }
     const int across = kernels::winograd_tiles(dims.width), tiles = across * kernels::winograd_tiles(dims.height);
     const int per_group = (tiles + step.tiles_at_once - 1) / step.tiles_at_once;
-    const Range blocks = part(per_group * conv.groups, x_threads, thread);
+    const Range blocks = part(winograd_blocks(x_program, step), x_threads, thread);
     const Range groups{blocks.begin / per_group, (blocks.end + per_group - 1) / per_group};
     Range of_groups{0, dims.height};
     if (groups.end - groups.begin == 1) {
@@ -225,134 +242,11 @@ class OwnSession final : public SessionImpl {
     }
   }
 
-  // From planes to pixels.
-  void copy_input(float* arena, const Step& step, Range rows, const float* image) const {
-    const Dims& dims = x_program.graph.node(step.node).dims;
-    const Place& dst = x_program.place(step.node);
-    const std::int64_t area = std::int64_t{dims.height} * dims.width;
-    for (int y = rows.begin; y < rows.end; ++y) {
-      const float* from = image + std::int64_t{y} * dims.width;
-      float* to = arena + dst.origin + static_cast<std::size_t>(y * dst.row);
-      for (int x = 0; x < dims.width; ++x, ++from, to += dst.pixel)
-        for (int c = 0; c < dims.channels; ++c) to[c] = from[c * area];
-    }
-  }
-
-  void convolve(float* arena, const Step& step, Split split, int thread) const {
-    const Node& node = x_program.graph.node(step.node);
-    const Conv& conv = std::get<Conv>(node.op);
-    const Place &src = x_program.place(step.src), &dst = x_program.place(step.node);
-    kernels::Convolution layer;
-    layer.src = arena + (conv.kernel > 1 ? src.begin : src.origin);
-    layer.src_pixel = conv.stride * src.pixel;
-    layer.src_row = conv.stride * src.row;
-    layer.src_group = conv.in_channels / conv.groups;
-    layer.taps = step.taps.data();
-    layer.tap_count = static_cast<int>(step.taps.size());
-    layer.tap_length = conv.in_channels / conv.groups;
-    layer.weights = x_plan.packed(step.weights);
-    layer.bias = x_plan.packed(step.bias);
-    layer.residual = step.residual >= 0 ? arena + x_program.place(step.residual).origin : nullptr;
-    layer.dst = arena + dst.origin;
-    layer.dst_pixel = dst.pixel;
-    layer.dst_row = dst.row;
-    layer.columns = node.dims.width;
-    layer.groups = conv.groups;
-    layer.channels = conv.out_channels / conv.groups;
-    layer.relu = conv.relu;
-    const int height = node.dims.height, most = kernels::rows_at_once(layer);
-    const auto rows_and_panels = [&](Range rows, Range panels) {
-      const int count = rows.end - rows.begin, chunks = (count + most - 1) / most;
-      for (int i = 0; i < chunks; ++i) {
-        const Range chunk = part(count, chunks, i);
-        x_program.kernels.convolve(layer, {rows.begin + chunk.begin, rows.begin + chunk.end}, panels);
-      }
-    };
-    if (split.by_rows > 1 || split.by_panels == 1)
-      return rows_and_panels(part(height, split.by_rows, thread / split.by_panels), part(step.panels, split.by_panels, thread % split.by_panels));
-    // Panel after panel, each of some rows: a thread's part may begin and end within a panel.
-    const Range part_of_all = part(step.panels * height, split.by_panels, thread);
-    for (int at = part_of_all.begin; at < part_of_all.end;) {
-      const int panel = at / height, row = at % height, whole = row == 0 ? (part_of_all.end - at) / height : 0;
-      if (whole > 0) {
-        rows_and_panels({0, height}, {panel, panel + whole});
-        at += whole * height;
-      } else {
-        const int end = std::min(height, row + part_of_all.end - at);
-        rows_and_panels({row, end}, {panel, panel + 1});
-        at += end - row;
-      }
-    }
-  }
-
-  void winograd(float* arena, const Step& step, int threads, int thread, float* scratch) const {
-    const Node& node = x_program.graph.node(step.node);
-    const Conv& conv = std::get<Conv>(node.op);
-    const Place &src = x_program.place(step.src), &dst = x_program.place(step.node);
-    kernels::Winograd layer;
-    layer.src = arena + src.begin;
-    layer.src_pixel = src.pixel;
-    layer.src_row = src.row;
-    layer.weights = x_plan.packed(step.weights);
-    layer.transformed = step.way == Way::transformed;
-    layer.bias = x_plan.packed(step.bias);
-    layer.dst = arena + dst.origin;
-    layer.dst_pixel = dst.pixel;
-    layer.dst_row = dst.row;
-    layer.rows = node.dims.height;
-    layer.columns = node.dims.width;
-    layer.groups = conv.groups;
-    layer.channels = conv.in_channels / conv.groups;
-    layer.tiles_at_once = step.tiles_at_once;
-    layer.relu = conv.relu;
-    const int tiles = kernels::winograd_tiles(layer.rows) * kernels::winograd_tiles(layer.columns);
-    const int blocks = (tiles + step.tiles_at_once - 1) / step.tiles_at_once * conv.groups;
-    x_program.kernels.winograd(layer, part(blocks, threads, thread), scratch);
-  }
-
-  void average(float* arena, const Step& step, int threads, int thread) const {
-    const Dims& dims = x_program.graph.node(step.src).dims;
-    const Range eights = part(dims.channels / 8, threads, thread);
-    x_program.kernels.average(arena + x_program.place(step.src).origin, std::int64_t{dims.height} * dims.width, x_program.place(step.src).pixel,
-                              {8 * eights.begin, 8 * eights.end}, arena + x_program.place(step.node).origin);
-  }
-
-  void linear(float* arena, const Step& step, int threads, int thread, float* logits) const {
-    kernels::Convolution layer;
-    layer.src = arena + x_program.place(step.src).origin;
-    layer.taps = step.taps.data();
-    layer.tap_count = 1;
-    layer.tap_length = std::get<Linear>(x_program.graph.node(step.node).op).in_features;
-    layer.weights = x_plan.packed(step.weights);
-    layer.bias = x_plan.packed(step.bias);
-    layer.dst = arena + x_program.place(step.node).origin;
-    layer.columns = 1;
-    layer.channels = x_program.padded_classes();
-    const Range panels = part(step.panels, threads, thread);
-    x_program.kernels.convolve(layer, {0, 1}, panels);
-    // All panels but the last are of the widest kind.
-    const int widest = x_program.kernels.widest_panel, classes = x_program.graph.classes();
-    std::copy(layer.dst + std::min(classes, panels.begin * widest), layer.dst + std::min(classes, panels.end * widest),
-              logits + std::min(classes, panels.begin * widest));
-  }
-
-  // As planes.
-  std::vector<float> values_of(NodeId id) const {
-    const Dims& dims = x_program.graph.node(id).dims;
-    const Place& place = x_program.place(id);
-    std::vector<float> values;
-    for (int c = 0; c < dims.channels; ++c)
-      for (int y = 0; y < dims.height; ++y)
-        for (int x = 0; x < dims.width; ++x)
-          values.push_back(x_lanes[0].arena.data()[place.origin + static_cast<std::size_t>(y * place.row + x * place.pixel + c)]);
-    return values;
-  }
-
-  const OwnPlan& x_plan;
   const Program& x_program;
+  OwnSteps x_steps;
   int x_batch, x_threads;
   std::vector<Lane> x_lanes;
-  std::vector<Split> x_splits;
+  std::vector<Split> x_splits;  // by step
   Team x_team;
   Barrier x_barrier;
 };

@@ -1,6 +1,8 @@
 #if defined(__x86_64__)
 #include "plan/kernels/kernels.hpp"
 
+#include <utility>
+
 #define REGNET_ISA avx512
 #define REGNET_ISA_NAME "avx512"
 #define REGNET_LANES 16

@@ -65,6 +65,8 @@ struct Kernels {
   void (*winograd_weights)(const float* weights, int groups, int channels, float* dst);
   // Means over all pixels, which are `pixel` floats apart, of some channels.
   void (*average)(const float* src, std::int64_t pixels, std::int64_t pixel, Range channels, float* dst);
+  // Three planes, `plane` floats apart, to pixels of three.
+  void (*weave)(const float* planes, std::int64_t plane, int pixels, float* dst);
   // Does nothing but multiply and add; returns the floating-point operations of one loop.
   std::int64_t (*multiply_add)(std::int64_t loops);
   // Does nothing but read; `floats` is a multiple of 64.

@@ -429,6 +429,28 @@ void average(const float* src, std::int64_t pixels, std::int64_t pixel, Range ra
   }
 }
 
+// Vector `part` of three: element e of all is of plane e % 3, pixel e / 3.
+template <int part, int... e>
+REGNET_INLINE Vec<lanes> woven(Vec<lanes> a, Vec<lanes> b, Vec<lanes> c, std::integer_sequence<int, e...>) {
+  constexpr auto plane = [](int i) { return (part * lanes + i) % 3; };
+  constexpr auto pixel = [](int i) { return (part * lanes + i) / 3; };
+  const Vec<lanes> two = __builtin_shufflevector(a, b, (plane(e) == 1 ? lanes + pixel(e) : plane(e) == 0 ? pixel(e) : 0)...);
+  return __builtin_shufflevector(two, c, (plane(e) == 2 ? lanes + pixel(e) : e)...);
+}
+
+void weave(const float* planes, std::int64_t plane, int pixels, float* dst) {
+  constexpr auto all = std::make_integer_sequence<int, lanes>();
+  int x = 0;
+  for (; x + lanes <= pixels; x += lanes, dst += 3 * lanes) {
+    const Vec<lanes> a = load<lanes>(planes + x), b = load<lanes>(planes + plane + x), c = load<lanes>(planes + 2 * plane + x);
+    store<lanes>(dst, woven<0>(a, b, c, all));
+    store<lanes>(dst + lanes, woven<1>(a, b, c, all));
+    store<lanes>(dst + 2 * lanes, woven<2>(a, b, c, all));
+  }
+  for (; x < pixels; ++x)
+    for (int c = 0; c < 3; ++c) *dst++ = planes[c * plane + x];
+}
+
 std::int64_t multiply_add(std::int64_t loops) {
   constexpr int chains = 12;  // more than the latency of one hides
   Vec<lanes> sums[chains];
@@ -455,6 +477,6 @@ float read(const float* src, std::int64_t floats) {
 
 }  // namespace
 
-constexpr Kernels table{REGNET_ISA_NAME, widest, panels, convolve, winograd, winograd_scratch, winograd_weights, average, multiply_add, read};
+constexpr Kernels table{REGNET_ISA_NAME, widest, panels, convolve, winograd, winograd_scratch, winograd_weights, average, weave, multiply_add, read};
 
 }  // namespace regnet::kernels::REGNET_ISA

@@ -1,5 +1,7 @@
 #include "plan/kernels/kernels.hpp"
 
+#include <utility>
+
 #define REGNET_ISA portable
 #define REGNET_ISA_NAME "portable"
 #define REGNET_LANES 4

@@ -1,0 +1,111 @@
+#include "plan/own_steps.hpp"
+
+#include <algorithm>
+
+namespace regnet::detail {
+
+using kernels::Range;
+
+void OwnSteps::copy_input(float* arena, const Step& step, Range rows, const float* image) const {
+  const Dims& dims = x_program.graph.node(step.node).dims;
+  const Place& dst = x_program.place(step.node);
+  const std::int64_t area = std::int64_t{dims.height} * dims.width;
+  for (int y = rows.begin; y < rows.end; ++y) {
+    const float* from = image + std::int64_t{y} * dims.width;
+    float* to = arena + dst.origin + static_cast<std::size_t>(y * dst.row);
+    if (dims.channels == 3 && dst.pixel == 3) {
+      x_program.kernels.weave(from, area, dims.width, to);
+      continue;
+    }
+    for (int x = 0; x < dims.width; ++x, ++from, to += dst.pixel)
+      for (int c = 0; c < dims.channels; ++c) to[c] = from[c * area];
+  }
+}
+
+void OwnSteps::convolve(float* arena, const Step& step, Range rows, Range panels) const {
+  const Node& node = x_program.node(step);
+  const Conv& conv = std::get<Conv>(node.op);
+  const Place &src = x_program.place(step.src), &dst = x_program.place(step.node);
+  kernels::Convolution layer;
+  layer.src = arena + (conv.kernel > 1 ? src.begin : src.origin);
+  layer.src_pixel = conv.stride * src.pixel;
+  layer.src_row = conv.stride * src.row;
+  layer.src_group = conv.in_channels / conv.groups;
+  layer.taps = step.taps.data();
+  layer.tap_count = static_cast<int>(step.taps.size());
+  layer.tap_length = conv.in_channels / conv.groups;
+  layer.weights = x_weights + step.weights;
+  layer.bias = x_weights + step.bias;
+  layer.residual = step.residual >= 0 ? arena + x_program.place(step.residual).origin : nullptr;
+  layer.dst = arena + dst.origin;
+  layer.dst_pixel = dst.pixel;
+  layer.dst_row = dst.row;
+  layer.columns = node.dims.width;
+  layer.groups = conv.groups;
+  layer.channels = conv.out_channels / conv.groups;
+  layer.relu = conv.relu;
+  const int count = rows.end - rows.begin, most = kernels::rows_at_once(layer), chunks = (count + most - 1) / most;
+  for (int i = 0; i < chunks; ++i) {
+    const Range chunk = part(count, chunks, i);
+    x_program.kernels.convolve(layer, {rows.begin + chunk.begin, rows.begin + chunk.end}, panels);
+  }
+}
+
+void OwnSteps::winograd(float* arena, const Step& step, Range blocks, float* scratch) const {
+  const Node& node = x_program.graph.node(step.node);
+  const Conv& conv = std::get<Conv>(node.op);
+  const Place &src = x_program.place(step.src), &dst = x_program.place(step.node);
+  kernels::Winograd layer;
+  layer.src = arena + src.begin;
+  layer.src_pixel = src.pixel;
+  layer.src_row = src.row;
+  layer.weights = x_weights + step.weights;
+  layer.transformed = step.way == Way::transformed;
+  layer.bias = x_weights + step.bias;
+  layer.dst = arena + dst.origin;
+  layer.dst_pixel = dst.pixel;
+  layer.dst_row = dst.row;
+  layer.rows = node.dims.height;
+  layer.columns = node.dims.width;
+  layer.groups = conv.groups;
+  layer.channels = conv.in_channels / conv.groups;
+  layer.tiles_at_once = step.tiles_at_once;
+  layer.relu = conv.relu;
+  x_program.kernels.winograd(layer, blocks, scratch);
+}
+
+void OwnSteps::average(float* arena, const Step& step, Range eights) const {
+  const Dims& dims = x_program.graph.node(step.src).dims;
+  x_program.kernels.average(arena + x_program.place(step.src).origin, std::int64_t{dims.height} * dims.width, x_program.place(step.src).pixel,
+                            {8 * eights.begin, 8 * eights.end}, arena + x_program.place(step.node).origin);
+}
+
+void OwnSteps::linear(float* arena, const Step& step, Range panels, float* logits) const {
+  kernels::Convolution layer;
+  layer.src = arena + x_program.place(step.src).origin;
+  layer.taps = step.taps.data();
+  layer.tap_count = 1;
+  layer.tap_length = std::get<Linear>(x_program.graph.node(step.node).op).in_features;
+  layer.weights = x_weights + step.weights;
+  layer.bias = x_weights + step.bias;
+  layer.dst = arena + x_program.place(step.node).origin;
+  layer.columns = 1;
+  layer.channels = x_program.padded_classes();
+  x_program.kernels.convolve(layer, {0, 1}, panels);
+  // All panels but the last are of the widest kind.
+  const int widest = x_program.kernels.widest_panel, classes = x_program.graph.classes();
+  std::copy(layer.dst + std::min(classes, panels.begin * widest), layer.dst + std::min(classes, panels.end * widest),
+            logits + std::min(classes, panels.begin * widest));
+}
+
+std::vector<float> OwnSteps::values_of(const float* arena, NodeId id) const {
+  const Dims& dims = x_program.graph.node(id).dims;
+  const Place& place = x_program.place(id);
+  std::vector<float> values;
+  for (int c = 0; c < dims.channels; ++c)
+    for (int y = 0; y < dims.height; ++y)
+      for (int x = 0; x < dims.width; ++x) values.push_back(arena[place.origin + static_cast<std::size_t>(y * place.row + x * place.pixel + c)]);
+  return values;
+}
+
+}  // namespace regnet::detail

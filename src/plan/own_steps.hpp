@@ -1,0 +1,41 @@
+// The work of a program's steps on the memory of one image. A part of a step is some rows, panels or blocks; who does which part is the session's affair (plan/own.cpp).
+#pragma once
+
+#include "plan/own_program.hpp"
+
+namespace regnet::detail {
+
+class OwnSteps {
+ public:
+  // Both must outlive it.
+  OwnSteps(const Program& program, const float* weights) : x_program(program), x_weights(weights) {}
+
+  // Images come as planes, activations are pixels.
+  void copy_input(float* arena, const Step& step, kernels::Range rows, const float* image) const;
+  // Panels of all groups are counted through.
+  void convolve(float* arena, const Step& step, kernels::Range rows, kernels::Range panels) const;
+  void winograd(float* arena, const Step& step, kernels::Range blocks, float* scratch) const;
+  void average(float* arena, const Step& step, kernels::Range eights) const;
+  void linear(float* arena, const Step& step, kernels::Range panels, float* logits) const;
+
+  // A node's output, as planes.
+  [[nodiscard]] std::vector<float> values_of(const float* arena, NodeId id) const;
+
+ private:
+  const Program& x_program;
+  const float* x_weights;
+};
+
+// Part `index` of `parts` nearly equal ones.
+constexpr kernels::Range part(int count, int parts, int index) {
+  return {static_cast<int>(std::int64_t{count} * index / parts), static_cast<int>(std::int64_t{count} * (index + 1) / parts)};
+}
+
+// Blocks of tiles, of all groups.
+inline int winograd_blocks(const Program& program, const Step& step) {
+  const Dims& dims = program.node(step).dims;
+  const int tiles = kernels::winograd_tiles(dims.height) * kernels::winograd_tiles(dims.width);
+  return (tiles + step.tiles_at_once - 1) / step.tiles_at_once * std::get<Conv>(program.node(step).op).groups;
+}
+
+}  // namespace regnet::detail
