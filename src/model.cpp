@@ -7,6 +7,7 @@
 #include <regnet/design/zoo.hpp>
 #include <regnet/identify.hpp>
 #include <regnet/image/preprocess.hpp>
+#include <regnet/plan/plan_file.hpp>
 #include <regnet/weights/open.hpp>
 
 namespace regnet {
@@ -46,7 +47,10 @@ Model load_model(const Checkpoint& checkpoint, const std::string& origin, const 
           std::move(plan)};
 }
 
+Model load_compiled_model(const std::filesystem::path& path, const LoadOptions& options);  // model_file.cpp
+
 Model load_model(const std::filesystem::path& weights, const LoadOptions& options) {
+  if (is_plan_file(weights)) return load_compiled_model(weights, options);
   const Checkpoint checkpoint = open_checkpoint(weights, options.weights_key);
   try {
     return load_model(checkpoint, weights.string(), options);

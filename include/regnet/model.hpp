@@ -40,11 +40,14 @@ struct Model {
   Plan plan;
 };
 
-// Reads, recognises, binds and compiles. Throws Error as the stations do, with the path in front.
+// Reads, recognises, binds and compiles; of a plan file (save_model) there is only the mapping left to do. Throws Error as the stations do, with the path in front.
 Model load_model(const std::filesystem::path& weights, const LoadOptions& options = {});
 
 // The same for a checkpoint that is already open; `origin` names it in messages and helps to tell torchvision's two recipes apart.
 Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options = {});
+
+// Writes a plan file (plan/plan_file.hpp) with all that is here; load_model reads it. Throws as save_plan.
+void save_model(const Model& model, const std::filesystem::path& path);
 
 struct Prediction {
   int class_index = 0;

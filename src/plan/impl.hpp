@@ -32,6 +32,9 @@ class PlanImpl {
 std::shared_ptr<const PlanImpl> make_onednn_plan(BoundWeights weights, const SessionOptions& expected);
 std::shared_ptr<const PlanImpl> make_reference_plan(BoundWeights weights);
 
+const PlanImpl& impl_of(const Plan& plan);
+Plan plan_of(std::shared_ptr<const PlanImpl> impl);
+
 // The values of a bound parameter, row-major.
 inline std::vector<float> values_of(const BoundWeights& weights, const std::string& parameter) { return to_floats(*weights.tensors.find(parameter)); }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <fstream>
+#include <string_view>
 
 #include <regnet/base/aligned_buffer.hpp>
 
@@ -18,6 +20,14 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 }  // namespace
+
+std::string cpu_name() {
+  constexpr std::string_view key = "model name";
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with(key)) return line.substr(std::min(line.size(), line.find_first_not_of(" \t:", key.size())));
+  return "unknown";
+}
 
 MachineLimits measure_machine(int threads, double seconds) {
   constexpr std::int64_t loops = 20'000;

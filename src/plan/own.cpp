@@ -6,6 +6,7 @@
 
 #include <regnet/base/aligned_buffer.hpp>
 #include <regnet/graph/rewrite.hpp>
+#include <regnet/plan/tune.hpp>
 
 #include "plan/own_steps.hpp"
 #include "plan/subnormals.hpp"
@@ -44,29 +45,10 @@ struct Region {
 
 constexpr std::size_t most_fetched = 512 * 1024;  // bytes of a source: half of a small second cache
 
-class OwnPlan final : public PlanImpl {
- public:
-  OwnPlan(BoundWeights bound, bool compact)
-      : PlanImpl(bound.graph), x_program(make_program(fuse(bound.graph), kernels::best_kernels(), {}, compact)), x_weights(x_program.weights_floats) {
-    findings = pack(x_program, bound, x_weights.data());
-  }
-
-  std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override;
-  Backend backend() const override { return Backend::own; }
-  const std::vector<LayerReport>& layers() const override { return x_program.layers; }
-
-  const Program& program() const { return x_program; }
-  const float* packed() const { return x_weights.data(); }
-
- private:
-  Program x_program;
-  AlignedBuffer x_weights;
-};
-
 // The memory of one image on its way through the network.
 struct Lane {
   AlignedBuffer arena;
-  std::vector<AlignedBuffer> scratch;  // of each thread
+  std::vector<AlignedBuffer> scratch, bands;  // of each thread
 };
 
 class OwnSession final : public SessionImpl {
@@ -81,9 +63,15 @@ class OwnSession final : public SessionImpl {
     // Images side by side, one for each thread, where there are enough of them; else all threads on one image.
     x_lanes.resize(static_cast<std::size_t>(options.batch >= options.threads ? options.threads : 1));
     for (Lane& lane : x_lanes) lane.arena = AlignedBuffer(x_program.arena_floats);
-    for (int i = 0; i < options.threads; ++i) x_lanes[0].scratch.push_back(AlignedBuffer(x_program.scratch_floats));
-    for (std::size_t i = 1; i < x_lanes.size(); ++i) x_lanes[i].scratch.push_back(AlignedBuffer(x_program.scratch_floats));
+    const auto add_thread = [&](Lane& lane) {
+      lane.scratch.push_back(AlignedBuffer(x_program.scratch_floats));
+      lane.bands.push_back(AlignedBuffer(x_program.band_floats));
+    };
+    for (int i = 0; i < options.threads; ++i) add_thread(x_lanes[0]);
+    for (std::size_t i = 1; i < x_lanes.size(); ++i) add_thread(x_lanes[i]);
     for (const Step& step : x_program.steps) x_splits.push_back(split_of(step));
+    for (std::size_t i = 0; i < x_program.steps.size(); ++i)
+      x_banded.push_back(x_program.steps[i].band_rows > 0 && x_splits[i].by_panels == 1 && x_splits[i + 1].by_panels == 1);
   }
 
   void run(const float* images, float* logits, const LayerObserver* observe) override {
@@ -145,7 +133,13 @@ class OwnSession final : public SessionImpl {
     for (std::size_t i = 0; i < x_program.steps.size(); ++i) {
       const Step& step = x_program.steps[i];
       if (threads > 1 && step.kind == Kind::convolution) fetch_foreign(arena, step, thread);
-      do_step(lane, i, thread, threads, image, logits);
+      if (x_banded[i]) {
+        const Step& next = x_program.steps[++i];
+        x_steps.convolve_banded(arena, step, next, part(x_program.node(next).dims.height, threads, thread),
+                                lane.bands[static_cast<std::size_t>(thread)].data() + step.band);
+      } else {
+        do_step(lane, i, thread, threads, image, logits);
+      }
       if (threads > 1) x_barrier.wait();
     }
   }
@@ -247,13 +241,29 @@ class OwnSession final : public SessionImpl {
   int x_batch, x_threads;
   std::vector<Lane> x_lanes;
   std::vector<Split> x_splits;  // by step
+  std::vector<char> x_banded;   // by step: whether it is done together with the next
   Team x_team;
   Barrier x_barrier;
 };
 
-std::unique_ptr<SessionImpl> OwnPlan::open(const SessionOptions& options) const { return std::make_unique<OwnSession>(*this, options); }
+// Choices by shape as choices by node.
+Ways ways_of(const Graph& fused, const std::map<std::string, std::string>& by_shape) {
+  Ways ways;
+  for (const Node& node : fused.nodes()) {
+    const auto* conv = std::get_if<Conv>(&node.op);
+    if (!conv || by_shape.empty()) continue;
+    const auto chosen = by_shape.find(layer_shape(*conv, node.dims));
+    if (chosen == by_shape.end()) continue;
+    const std::optional<Way> way = way_of(chosen->second);
+    if (!way || !can(*way, *conv)) fail(Code::invalid_argument, "compile: ", chosen->first, " cannot go by ", chosen->second);
+    ways[node.name] = *way;
+  }
+  return ways;
+}
 
 }  // namespace
+
+std::unique_ptr<SessionImpl> OwnPlan::open(const SessionOptions& options) const { return std::make_unique<OwnSession>(*this, options); }
 
 bool own_supports(const Graph& graph) {
   const Graph fused = fuse(graph);
@@ -273,6 +283,16 @@ bool own_supports(const Graph& graph) {
 
 bool own_is_faster() { return &kernels::best_kernels() != kernels::portable_kernels(); }
 
-std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, bool compact) { return std::make_shared<OwnPlan>(std::move(weights), compact); }
+std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, const CompileOptions& options) {
+  Graph fused = fuse(weights.graph);
+  Ways ways = ways_of(fused, options.ways);
+  Program program = make_program(std::move(fused), kernels::best_kernels(), ways, options.compact);
+  auto packed = std::make_shared<AlignedBuffer>(program.weights_floats);
+  std::vector<Finding> findings = pack(program, weights, packed->data());
+  const float* data = packed->data();
+  auto plan = std::make_shared<OwnPlan>(std::move(weights.graph), std::move(program), PackedWeights{data, std::move(packed)});
+  plan->findings = std::move(findings);
+  return plan;
+}
 
 }  // namespace regnet::detail

@@ -4,8 +4,32 @@
 #include <memory>
 
 #include "plan/impl.hpp"
+#include "plan/own_program.hpp"
 
 namespace regnet::detail {
+
+struct PackedWeights {
+  const float* data = nullptr;
+  std::shared_ptr<const void> owner;
+};
+
+class OwnPlan final : public PlanImpl {
+ public:
+  // `network` is what the program was made from.
+  OwnPlan(Graph network, Program program, PackedWeights weights)
+      : PlanImpl(std::move(network)), x_program(std::move(program)), x_weights(std::move(weights)) {}
+
+  std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override;
+  Backend backend() const override { return Backend::own; }
+  const std::vector<LayerReport>& layers() const override { return x_program.layers; }
+
+  const Program& program() const { return x_program; }
+  const float* packed() const { return x_weights.data; }
+
+ private:
+  Program x_program;
+  PackedWeights x_weights;
+};
 
 // Whether there is a kernel for every layer: convolutions of 1x1 and 3x3 whose groups have a multiple of 8 output channels, as every RegNetX does.
 bool own_supports(const Graph& graph);
@@ -14,6 +38,6 @@ bool own_supports(const Graph& graph);
 bool own_is_faster();
 
 // Precondition: own_supports. The plan keeps no hold of the weights.
-std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, bool compact);
+std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, const CompileOptions& options);
 
 }  // namespace regnet::detail

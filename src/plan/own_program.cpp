@@ -35,9 +35,23 @@ struct Layout {
         if (const auto* conv = std::get_if<Conv>(&graph.node(id).op); conv && conv->kernel > 1 && src == graph.node(id).inputs[0])
           border[static_cast<std::size_t>(src)] = conv->kernel / 2;
       }
+    for (NodeId id = 0; id <= graph.last(); ++id)
+      if (is_banded(id))
+        for (const NodeId src : graph.node(id).inputs)
+          last_use[static_cast<std::size_t>(src)] = std::max(last_use[static_cast<std::size_t>(src)], id + 1);
     // A convolution that adds writes over what it adds.
     for (NodeId id = graph.last(); id >= 0; --id)
       if (adds(id)) last_use[static_cast<std::size_t>(graph.node(id).inputs[1])] = last_use[static_cast<std::size_t>(id)];
+  }
+
+  // A pointwise convolution whose large output only the strided convolution after it reads: both can be done band by band, and of that output only one band ever lies in memory, or
+  // rather in the cache. What the first reads must then live as long as the second works.
+  [[nodiscard]] bool is_banded(NodeId id) const {
+    constexpr std::int64_t least = 192 * 1024;  // floats: about what a second cache of 1 MiB holds beside the rest
+    if (id == graph.last() || last_use[static_cast<std::size_t>(id)] != id + 1) return false;
+    const auto *first = std::get_if<Conv>(&graph.node(id).op), *second = std::get_if<Conv>(&graph.node(id + 1).op);
+    return first && second && first->kernel == 1 && second->kernel == 3 && second->stride > 1 &&
+           graph.node(id + 1).inputs == std::vector<NodeId>{id} && graph.node(id).dims.count() > least;
   }
 
   [[nodiscard]] bool adds(NodeId id) const {
@@ -58,9 +72,8 @@ std::size_t take_slot(std::vector<Slot>& slots, NodeId id, NodeId last_use, std:
 }
 
 // Nodes that 3x3 convolutions read get a buffer with a border that no other shape of node shares, so that its zeros stay. The others share slots as their lifetimes allow.
-void place_outputs(Program& program) {
+void place_outputs(Program& program, const Layout& layout) {
   const Graph& graph = program.graph;
-  const Layout layout(graph);
   const std::size_t count = graph.nodes().size();
   program.places.resize(count);
   std::vector<Slot> slots;
@@ -101,6 +114,15 @@ void place_outputs(Program& program) {
       place.begin = place.origin = anchors[slot_of[i]] - static_cast<std::size_t>(graph.node(static_cast<NodeId>(i)).dims.height / 2 * place.row);
     }
   program.arena_floats = floats;
+}
+
+void plan_band(Program& program, Step& step) {
+  constexpr std::int64_t floats = 64 * 1024;  // about
+  const Conv& next = std::get<Conv>(program.graph.node(step.node + 1).op);
+  const std::int64_t row = program.place(step.node).row;
+  step.band_rows = static_cast<int>(std::max<std::int64_t>(1, floats / row / next.stride));
+  step.band = program.band_floats;
+  program.band_floats += lines_up(static_cast<std::size_t>(((step.band_rows - 1) * next.stride + next.kernel) * row)) + 64;
 }
 
 Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
@@ -180,8 +202,18 @@ std::string_view name_of(Way way) {
   return "?";
 }
 
+std::optional<Way> way_of(std::string_view name) {
+  for (const Way way : {Way::direct, Way::winograd, Way::transformed})
+    if (name == name_of(way)) return way;
+  return {};
+}
+
+bool can(Way way, const Conv& conv) {
+  return way == Way::direct || (conv.kernel == 3 && conv.stride == 1 && !conv.add && conv.in_channels == conv.out_channels);
+}
+
 Way best_way(const Conv& conv, const Dims& dims, bool compact) {
-  if (conv.kernel != 3 || conv.stride != 1 || conv.add || conv.in_channels != conv.out_channels) return Way::direct;
+  if (!can(Way::winograd, conv)) return Way::direct;
   // Maps of few tiles use each weight too seldom, and groups of few channels do too little with each transformed tile.
   const int tiles = kernels::winograd_tiles(dims.height) * kernels::winograd_tiles(dims.width), channels = conv.in_channels / conv.groups;
   if (tiles < 16 || channels < 16 || (channels < 24 && tiles < 49)) return Way::direct;
@@ -190,8 +222,12 @@ Way best_way(const Conv& conv, const Dims& dims, bool compact) {
 
 Program make_program(Graph fused, const kernels::Kernels& kernels, const Ways& ways, bool compact) {
   Program program{kernels, std::move(fused), {}, {}, {}};
-  place_outputs(program);
-  for (NodeId id = 0; id <= program.graph.last(); ++id) program.steps.push_back(make_step(program, id, ways, compact));
+  const Layout layout(program.graph);
+  place_outputs(program, layout);
+  for (NodeId id = 0; id <= program.graph.last(); ++id) {
+    program.steps.push_back(make_step(program, id, ways, compact));
+    if (layout.is_banded(id)) plan_band(program, program.steps.back());
+  }
   return program;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ enum class Way {
 };
 
 std::string_view name_of(Way way);
+std::optional<Way> way_of(std::string_view name);  // the inverse
+bool can(Way way, const Conv& conv);
 
 // Other ways than the rule's, by name of the node.
 using Ways = std::map<std::string, Way>;
@@ -39,6 +42,9 @@ struct Step {
   std::size_t weights = 0, bias = 0;  // in the packed weights, in floats
   std::vector<std::int64_t> taps;
   int tiles_at_once = 0, panels = 0;
+  // More than 0: may be done together with the next step, so many of that one's rows at a time, in memory from `band` on.
+  int band_rows = 0;
+  std::size_t band = 0;
 };
 
 struct Program {
@@ -47,7 +53,7 @@ struct Program {
   std::vector<Place> places;  // by node
   std::vector<Step> steps;    // by node
   std::vector<LayerReport> layers;
-  std::size_t weights_floats = 0, arena_floats = 0, scratch_floats = 0;
+  std::size_t weights_floats = 0, arena_floats = 0, scratch_floats = 0, band_floats = 0;
 
   [[nodiscard]] const Node& node(const Step& step) const { return graph.node(step.node); }
   [[nodiscard]] const Place& place(NodeId id) const { return places[static_cast<std::size_t>(id)]; }

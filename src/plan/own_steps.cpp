@@ -22,7 +22,7 @@ void OwnSteps::copy_input(float* arena, const Step& step, Range rows, const floa
   }
 }
 
-void OwnSteps::convolve(float* arena, const Step& step, Range rows, Range panels) const {
+kernels::Convolution OwnSteps::convolution(float* arena, const Step& step) const {
   const Node& node = x_program.node(step);
   const Conv& conv = std::get<Conv>(node.op);
   const Place &src = x_program.place(step.src), &dst = x_program.place(step.node);
@@ -44,10 +44,39 @@ void OwnSteps::convolve(float* arena, const Step& step, Range rows, Range panels
   layer.groups = conv.groups;
   layer.channels = conv.out_channels / conv.groups;
   layer.relu = conv.relu;
+  return layer;
+}
+
+void OwnSteps::in_chunks(const kernels::Convolution& layer, Range rows, Range panels) const {
   const int count = rows.end - rows.begin, most = kernels::rows_at_once(layer), chunks = (count + most - 1) / most;
   for (int i = 0; i < chunks; ++i) {
     const Range chunk = part(count, chunks, i);
     x_program.kernels.convolve(layer, {rows.begin + chunk.begin, rows.begin + chunk.end}, panels);
+  }
+}
+
+void OwnSteps::convolve(float* arena, const Step& step, Range rows, Range panels) const { in_chunks(convolution(arena, step), rows, panels); }
+
+void OwnSteps::convolve_banded(float* arena, const Step& first, const Step& second, Range rows, float* band) const {
+  const Conv& conv = std::get<Conv>(x_program.node(second).op);
+  const Place& between = x_program.place(first.node);
+  const int height = x_program.node(first).dims.height, border = conv.kernel / 2;
+  // Row y of the first step's output, with its border, begins at band + (y - top) * between.row.
+  const auto needed = [&](int y) { return y * conv.stride - border; };
+  int done = needed(rows.begin);
+  for (int y = rows.begin, top = done; y < rows.end; y += first.band_rows) {
+    const Range out{y, std::min(rows.end, y + first.band_rows)};
+    const int begin = needed(out.begin), end = needed(out.end - 1) + conv.kernel;
+    std::copy(band + (begin - top) * between.row, band + (done - top) * between.row, band);  // what the band before needed too
+    top = begin;
+    for (; done < end && done < 0; ++done) std::fill_n(band + (done - top) * between.row, between.row, 0.0f);
+    kernels::Convolution layer = convolution(arena, first);
+    layer.dst = band + border * between.pixel - top * between.row;
+    in_chunks(layer, {done, std::min(end, height)}, {0, first.panels});
+    for (done = std::max(done, std::min(end, height)); done < end; ++done) std::fill_n(band + (done - top) * between.row, between.row, 0.0f);
+    layer = convolution(arena, second);
+    layer.src = band + (-border - top) * between.row;
+    in_chunks(layer, out, {0, second.panels});
   }
 }
 

@@ -14,6 +14,8 @@ class OwnSteps {
   void copy_input(float* arena, const Step& step, kernels::Range rows, const float* image) const;
   // Panels of all groups are counted through.
   void convolve(float* arena, const Step& step, kernels::Range rows, kernels::Range panels) const;
+  // Rows of the second of two steps that are banded; of the first as much as those need, in `band`: band_floats of the program, zero at first and used for nothing else.
+  void convolve_banded(float* arena, const Step& first, const Step& second, kernels::Range rows, float* band) const;
   void winograd(float* arena, const Step& step, kernels::Range blocks, float* scratch) const;
   void average(float* arena, const Step& step, kernels::Range eights) const;
   void linear(float* arena, const Step& step, kernels::Range panels, float* logits) const;
@@ -22,6 +24,9 @@ class OwnSteps {
   [[nodiscard]] std::vector<float> values_of(const float* arena, NodeId id) const;
 
  private:
+  [[nodiscard]] kernels::Convolution convolution(float* arena, const Step& step) const;
+  void in_chunks(const kernels::Convolution& layer, kernels::Range rows, kernels::Range panels) const;
+
   const Program& x_program;
   const float* x_weights;
 };

@@ -27,11 +27,14 @@ Plan compile(BoundWeights weights, const CompileOptions& options) {
     fail(Code::invalid_argument, "compile: expected a graph that ends in a linear layer, found ", nodes.empty() ? "nothing" : nodes.back().name);
   if (options.backend == Backend::reference) return Plan(detail::make_reference_plan(std::move(weights)));
   const bool own = options.backend == Backend::own || (options.backend == Backend::automatic && detail::own_is_faster());
-  if (own && detail::own_supports(weights.graph)) return Plan(detail::make_own_plan(std::move(weights), options.compact));
+  if (own && detail::own_supports(weights.graph)) return Plan(detail::make_own_plan(std::move(weights), options));
   if (options.backend == Backend::own)
     fail(Code::unsupported, "compile: the own backend has no kernel for groups of other than a multiple of 8 channels; oneDNN has");
   return Plan(detail::make_onednn_plan(std::move(weights), checked(options.expected)));
 }
+
+const detail::PlanImpl& detail::impl_of(const Plan& plan) { return *plan.x_impl; }
+Plan detail::plan_of(std::shared_ptr<const PlanImpl> impl) { return Plan(std::move(impl)); }
 
 Dims Plan::input_dims() const { return x_impl->graph.input_dims(); }
 int Plan::classes() const { return x_impl->graph.classes(); }

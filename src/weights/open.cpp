@@ -33,6 +33,7 @@ constexpr Stranger strangers[] = {
     {0, "version https://git-lfs"sv, Code::bad_format, "a Git LFS pointer, not the file it stands for; fetch that with \"git lfs pull\""sv},
     {257, "ustar"sv, Code::unsupported,
      "a tar archive, which is how torch.save wrote before version 0.2 (legacy tar); load it and save it again with a newer PyTorch"sv},
+    {0, "regnet plan\n"sv, Code::unsupported, "a plan that \"regnet compile\" made: predict and eval read it, but it holds no tensors any more"sv},
     {0, "\x1f\x8b"sv, Code::unsupported, "compressed by gzip; unpack it first"sv},
     {0, "BZh"sv, Code::unsupported, "compressed by bzip2; unpack it first"sv},
     {0,

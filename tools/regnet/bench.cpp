@@ -27,6 +27,7 @@
 #include "commands.hpp"
 #include "json.hpp"
 #include "machine.hpp"
+#include "tuning.hpp"
 
 namespace {
 
@@ -36,10 +37,10 @@ using Clock = std::chrono::steady_clock;
 struct BenchOptions {
   std::vector<std::string> models;
   std::string batches = "1", threads;
-  std::string weights, weights_key, backend = "auto", output = "md";
+  std::string weights, weights_key, backend = "auto", tuning, hint, output = "md";
   double min_time = 1;
   int streams = 1, resolution = 224;
-  bool layers = false, interactive = false, quiet = false;
+  bool compact = false, layers = false, interactive = false, quiet = false;
 };
 
 double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
@@ -153,6 +154,11 @@ void check(const Network& network, const std::vector<float>& logits) {
                  " of their standard deviation");
 }
 
+regnet::Plan compile_for(const Network& network, const BenchOptions& options, const regnet::SessionOptions& session) {
+  return regnet::compile(network.weights,
+                         {backend_of(options.backend), session, options.compact, tuned_ways(options.tuning, session, options.quiet)});
+}
+
 double quantile(const std::vector<double>& sorted, double q) {
   return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(q * static_cast<double>(sorted.size())))];
 }
@@ -217,7 +223,7 @@ Json layers_json(Runner& runner, const Network& network, const regnet::MachineLi
 Json measure(const Network& network, const BenchOptions& options, int batch, int threads, const regnet::MachineLimits& limits) {
   const regnet::SessionOptions session{batch, threads};
   const Clock::time_point start = Clock::now();
-  const regnet::Plan plan = regnet::compile(network.weights, {backend_of(options.backend), session});
+  const regnet::Plan plan = compile_for(network, options, session);
   std::vector<std::unique_ptr<Runner>> runners;
   for (int i = 0; i < options.streams; ++i) runners.push_back(std::make_unique<Runner>(plan, network, session));
   const double load_ms = ms_since(start), first_ms = runners[0]->run();
@@ -265,16 +271,11 @@ Json measure(const Network& network, const BenchOptions& options, int batch, int
   row["peak_fraction"] = row["gflops"].get<double>() / limits.gflops;
   if (options.layers) row["layers"] = layers_json(*runners[0], network, limits);
   row["samples_ms"] = raw;
-  row["provenance"] = {{"cpu", cpu_name()},
-                       {"backend", name_of(plan.backend())},
-                       {"instructions", limits.instructions},
-                       {"peak_gflops", limits.gflops},
-                       {"read_gbs", limits.read_gbs},
-                       {"engine", regnet::engine_description()},
-                       {"resolution", options.resolution},
-                       {"weights", options.weights.empty() ? "synthetic" : options.weights},
-                       {"version", regnet::version()},
-                       {"commit", regnet::commit()}};
+  row["provenance"] = {{"cpu", regnet::cpu_name()},           {"backend", name_of(plan.backend())},
+                       {"instructions", limits.instructions}, {"peak_gflops", limits.gflops},
+                       {"read_gbs", limits.read_gbs},         {"engine", regnet::engine_description()},
+                       {"resolution", options.resolution},    {"weights", options.weights.empty() ? "synthetic" : options.weights},
+                       {"version", regnet::version()},        {"commit", regnet::commit()}};
   return row;
 }
 
@@ -329,7 +330,7 @@ void print_csv(const std::vector<Json>& rows) {
 
 // Answers each line "run SECONDS" with the times of as many runs, so that engines can be timed in turns, and "handover SECONDS" with how fast the cores talk.
 int converse(const Network& network, const BenchOptions& options, const regnet::SessionOptions& session) {
-  Runner runner(regnet::compile(network.weights, {backend_of(options.backend), session}), network, session);
+  Runner runner(compile_for(network, options, session), network, session);
   runner.run();
   check(network, runner.logits);
   std::cout << "ready" << std::endl;
@@ -352,6 +353,14 @@ int converse(const Network& network, const BenchOptions& options, const regnet::
 
 int run(BenchOptions options) {
   const std::vector<int> batches = parse_numbers("--batch", options.batches);
+  const int cores_here = regnet::default_threads().count;
+  if (options.hint == "latency") options.threads = std::to_string(cores_here);
+  if (options.hint == "throughput") {
+    // A batch is divided among the threads of one session, image by image; single images go to sessions of one thread each.
+    const bool divided = *std::min_element(batches.begin(), batches.end()) >= cores_here;
+    options.threads = std::to_string(divided ? cores_here : 1);
+    options.streams = divided ? 1 : cores_here;
+  }
   const std::vector<int> all_threads =
       options.threads.empty() ? std::vector<int>{regnet::default_threads().count} : parse_numbers("--threads", options.threads);
   if (options.models.empty() && options.weights.empty()) options.models = {"regnetx_*"};
@@ -392,10 +401,17 @@ Command add_bench(CLI::App& regnet) {
   CLI::Option* models = app->add_option("-m,--model", options->models,
                                         "Networks: names with commas between them, a design, or wildcards such as 'regnetx_*' (the default)");
   app->add_option("-b,--batch", options->batches, "Images per run: numbers and ranges, such as 1,2,4-8")->capture_default_str();
-  app->add_option("-t,--threads", options->threads, "Threads of a session: numbers and ranges; by default as many as this process may use");
-  app->add_option("--streams", options->streams, "Sessions that run at the same time on the same weights")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  CLI::Option* threads =
+      app->add_option("-t,--threads", options->threads, "Threads of a session: numbers and ranges; by default as many as this process may use");
+  CLI::Option* streams = app->add_option("--streams", options->streams, "Sessions that run at the same time on the same weights")
+                             ->check(CLI::Range(1, 1024))
+                             ->capture_default_str();
+  app->add_option("--hint", options->hint, "latency (all threads on each run) or throughput (each thread its own images)")
+      ->check(CLI::IsMember({"latency", "throughput"}))
+      ->excludes(threads)
+      ->excludes(streams);
+  app->add_flag("--compact", options->compact, "Own kernels with weights at their own size: up to half the memory");
+  app->add_option("--tuning", options->tuning, tuning_help);
   app->add_option("--weights", options->weights, "A checkpoint; without it synthetic weights, which take as long")->excludes(models);
   app->add_option("--weights-key", options->weights_key, weights_key_help);
   app->add_option("--resolution", options->resolution, "Side of the images")->check(CLI::Range(1, 4096))->capture_default_str();

@@ -20,6 +20,8 @@ struct Command {
 Command add_info(CLI::App& regnet);
 Command add_inspect(CLI::App& regnet);
 Command add_convert(CLI::App& regnet);
+Command add_compile(CLI::App& regnet);
+Command add_tune(CLI::App& regnet);
 Command add_predict(CLI::App& regnet);
 Command add_preprocess(CLI::App& regnet);
 Command add_eval(CLI::App& regnet);

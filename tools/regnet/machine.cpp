@@ -9,6 +9,7 @@
 
 #include <regnet/base/threads.hpp>
 #include <regnet/image/decode.hpp>
+#include <regnet/plan/machine.hpp>
 #include <regnet/plan/plan.hpp>
 #include <regnet/version.hpp>
 
@@ -49,7 +50,7 @@ Json machine_report() {
   const regnet::ThreadCount threads = regnet::default_threads();
   Json json{{"version", regnet::version()},
             {"commit", regnet::commit()},
-            {"cpu", cpu_name()},
+            {"cpu", regnet::cpu_name()},
             {"instruction_sets", instruction_sets()},
             {"threads", threads.count},
             {"threads_from", threads.source},
@@ -61,8 +62,6 @@ Json machine_report() {
   if (json["openmp_runtimes"].size() > 1) json["problems"].push_back("several OpenMP runtimes are loaded: they compete for the cores");
   return json;
 }
-
-std::string cpu_name() { return first_line_with("/proc/cpuinfo", "model name"); }
 
 double resident_mib() { return std::strtod(first_line_with("/proc/self/status", "VmRSS").c_str(), nullptr) / 1024; }
 

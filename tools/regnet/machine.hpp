@@ -8,7 +8,6 @@
 // {version, commit, cpu, instruction_sets, threads, threads_from, memory, engine, openmp_runtimes, decoders, problems}
 nlohmann::ordered_json machine_report();
 
-std::string cpu_name();
 double resident_mib();  // of this process
 
 // Processor seconds that all processes used since the machine started, on all cores, and what other machines on the same host took from it.

@@ -13,6 +13,7 @@
 
 #include "commands.hpp"
 #include "sha256.hpp"
+#include "tuning.hpp"
 
 extern "C" const std::byte regnet_demo_weights[];
 extern "C" const std::byte regnet_demo_weights_end[];
@@ -75,12 +76,13 @@ void ModelChoice::add_options(CLI::App& app) {
   app.add_option("--backend", x_backend, "own or onednn (kernels), auto (the faster), or reference (double precision, slow; also called eigen)")
       ->check(CLI::IsMember({"auto", "own", "onednn", "reference", "eigen"}))
       ->capture_default_str();
+  app.add_option("--tuning", x_tuning, tuning_help);
   x_recipe.add_options(app);
 }
 
 regnet::Model ModelChoice::load(bool quiet, const regnet::SessionOptions& expected) const {
   regnet::LoadOptions options{x_model, x_weights_key, x_classes, x_recipe.preset(), x_recipe.overrides(), {}};
-  options.compile = {backend(), expected};
+  options.compile = {backend(), expected, false, tuned_ways(x_tuning, expected, quiet)};
   regnet::Model model = is_demo() ? regnet::load_model(regnet::read_safetensors(demo_bytes(), nullptr), "built-in demo", options)
                                   : regnet::load_model(std::filesystem::path(x_weights), options);
   for (const std::string& warning : model.warnings) std::cerr << "regnet: warning: " << weights_name() << ": " << warning << '\n';

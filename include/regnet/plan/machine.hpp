@@ -11,6 +11,9 @@ struct MachineLimits {
   std::string instructions;  // "avx512", "avx2", "portable": what they were measured with
 };
 
+// As the system names it; "unknown" where it does not.
+std::string cpu_name();
+
 // How long a cache line takes from one core to another and is answered, in ns: half of a round trip between two threads. On virtual machines it may change within minutes, and with it
 // the speed of everything that threads do together. 0 where there is one thread only.
 double measure_handover(double seconds = 0.02);

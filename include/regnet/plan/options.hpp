@@ -1,6 +1,8 @@
 // options: what a caller may choose when compiling a plan and opening a session.
 #pragma once
 
+#include <map>
+#include <string>
 #include <string_view>
 
 namespace regnet {
@@ -31,6 +33,8 @@ struct CompileOptions {
   Backend backend = Backend::automatic;
   SessionOptions expected = {};  // the session that weights are packed for at compile time; others may need another packing
   bool compact = false;          // own backend: weights at their own size, where the fastest layout takes up to twice the memory
+  std::map<std::string, std::string> ways =
+      {};  // own backend: by layer_shape (tune.hpp), a way to go instead of the rule's; shapes that the network has not are ignored
 };
 
 }  // namespace regnet

@@ -22,8 +22,12 @@ struct LayerReport {
   bool slow = false;           // a reference kernel: right, but orders of magnitude slower than the others
 };
 
+class Plan;
+
 namespace detail {
 class PlanImpl;
+const PlanImpl& impl_of(const Plan& plan);
+Plan plan_of(std::shared_ptr<const PlanImpl> impl);
 }  // namespace detail
 
 class Plan {
@@ -39,6 +43,8 @@ class Plan {
 
  private:
   friend Plan compile(BoundWeights, const CompileOptions&);
+  friend const detail::PlanImpl& detail::impl_of(const Plan&);
+  friend Plan detail::plan_of(std::shared_ptr<const detail::PlanImpl>);
   friend class Session;
   explicit Plan(std::shared_ptr<const detail::PlanImpl> impl) : x_impl(std::move(impl)) {}
   std::shared_ptr<const detail::PlanImpl> x_impl;

@@ -1,0 +1,27 @@
+// plan_file: a plan of the own backend as a file, its weights packed for one instruction set, so that a process has its first result before a checkpoint would be read.
+// Layout: 16 bytes of magic, the header's length (u64, little endian), the header (JSON), zeros up to a page, the floats.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <regnet/plan/plan.hpp>
+
+namespace regnet {
+
+// Writes the plan and what its maker wants to have back. Throws invalid_argument for a plan of another backend, io when the file cannot be written (none is left then).
+void save_plan(const Plan& plan, const std::filesystem::path& path, const std::string& about);
+
+struct PlanFile {
+  Plan plan;
+  std::string about;
+};
+
+// Maps the file: processes share its pages. Throws bad_format when it is none, cut, or its checksums differ, unsupported when it was made by another version or for
+// another instruction set than this process uses.
+PlanFile load_plan(const std::filesystem::path& path);
+
+// By its magic; false for what cannot be read.
+bool is_plan_file(const std::filesystem::path& path);
+
+}  // namespace regnet

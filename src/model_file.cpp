@@ -1,0 +1,96 @@
+// A model as a plan file: the plan, and what the facade knows about it as JSON.
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include <regnet/base/foreign_text.hpp>
+#include <regnet/design/zoo.hpp>
+#include <regnet/model.hpp>
+#include <regnet/plan/plan_file.hpp>
+
+namespace regnet {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class Values>
+auto named(const Values& values, const std::string& name) {
+  for (const auto value : values)
+    if (name_of(value) == name) return value;
+  fail(Code::bad_format, "unknown name ", in_quotes(name));
+}
+
+Json json_of(const Model& model) {
+  Json stages = Json::array();
+  for (const Stage& stage : model.stages) stages.push_back({stage.depth, stage.width, stage.bottleneck_width, stage.group_width, stage.stride});
+  return {{"name", model.name},
+          {"stages", stages},
+          {"naming", name_of(model.naming)},
+          {"container", name_of(model.container)},
+          {"weights_key", model.weights_key},
+          {"weights_reason", model.weights_reason},
+          {"other_weights_keys", model.other_weights_keys},
+          {"recipe", to_json(model.recipe)},
+          {"recipe_source", model.recipe_source},
+          {"class_names", model.class_names},
+          {"warnings", model.warnings}};
+}
+
+Model model_of(const Json& json, Plan plan) {
+  std::vector<Stage> stages;
+  for (const Json& stage : json.at("stages"))
+    stages.push_back({stage.at(0).get<int>(), stage.at(1).get<int>(), stage.at(2).get<int>(), stage.at(3).get<int>(), stage.at(4).get<int>()});
+  Model model{json.at("name").get<std::string>(),
+              std::move(stages),
+              named(all_namings, json.at("naming").get<std::string>()),
+              named(std::array{Container::safetensors, Container::torch_zip, Container::torch_legacy}, json.at("container").get<std::string>()),
+              json.at("weights_key").get<std::string>(),
+              json.at("weights_reason").get<std::string>(),
+              json.at("other_weights_keys").get<std::vector<std::string>>(),
+              recipe_from_json(json.at("recipe").get<std::string>()),
+              json.at("recipe_source").get<std::string>(),
+              json.at("class_names").get<std::vector<std::string>>(),
+              json.at("warnings").get<std::vector<std::string>>(),
+              std::move(plan)};
+  if (!model.class_names.empty() && model.class_names.size() != static_cast<std::size_t>(model.plan.classes()))
+    fail(Code::bad_format, "expected ", model.plan.classes(), " names of classes, found ", model.class_names.size());
+  return model;
+}
+
+void check_options(const Model& model, const LoadOptions& options) {
+  if (!options.weights_key.empty())
+    fail(Code::invalid_argument, "a plan holds one set of weights, chosen when it was compiled; expected no weights key");
+  if (options.compile.backend != Backend::automatic && options.compile.backend != Backend::own)
+    fail(Code::invalid_argument, "a plan runs on the own kernels, not on ", name_of(options.compile.backend));
+  if (!options.model.empty() && to_stages(find_design(options.model).params) != model.stages)
+    fail(Code::mismatch, "expected ", options.model, ", found ", model.name);
+  if (options.classes > 0 && options.classes != model.plan.classes())
+    fail(Code::mismatch, "expected a last layer of ", options.classes, " classes, found ", model.plan.classes());
+  if (const Dims dims = model.plan.input_dims(); dims != Dims{3, model.recipe.crop, model.recipe.crop})
+    fail(Code::mismatch, "the plan is for images of ", to_string(dims), ", the preprocessing crops to ", model.recipe.crop);
+}
+
+}  // namespace
+
+void save_model(const Model& model, const std::filesystem::path& path) { save_plan(model.plan, path, json_of(model).dump()); }
+
+Model load_compiled_model(const std::filesystem::path& path, const LoadOptions& options) {
+  PlanFile file = load_plan(path);
+  try {
+    Model model = model_of(Json::parse(file.about), std::move(file.plan));
+    if (!options.preset.empty()) {
+      model.recipe = find_preset(options.preset);
+      model.recipe_source = "chosen";
+    }
+    model.recipe = options.recipe.applied_to(model.recipe);
+    check_options(model, options);
+    return model;
+  } catch (const Json::exception&) {
+    fail(Code::bad_format, path.string(), ": expected the plan of a model, found a plan without one");
+  } catch (const Error& error) {
+    fail(error.code(), path.string(), ": ", error.what());
+  }
+}
+
+}  // namespace regnet

@@ -1,0 +1,114 @@
+#include <regnet/plan/plan_file.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+#include <random>
+#include <set>
+
+#include <regnet/plan/session.hpp>
+#include <regnet/weights/synthetic.hpp>
+
+#include "base/expect_error.hpp"
+#include "base/temporary_folder.hpp"
+#include "plan/kernels/kernels.hpp"
+
+namespace regnet {
+namespace {
+
+// Has layers of every way: maps of 16 x 16 and 8 x 8, groups of 24.
+BoundWeights network() {
+  const Graph graph = build({{2, 48, 48, 24}, {2, 48, 48, 24}}, {.resolution = 64, .classes = 5});
+  return bind(graph, synthetic_weights(parameters(graph)));
+}
+
+std::vector<float> run(const Plan& plan) {
+  Session session(plan, {.batch = 1, .threads = 2});
+  const std::vector<float> image = synthetic_input(static_cast<std::size_t>(plan.input_dims().count()));
+  std::vector<float> logits(static_cast<std::size_t>(plan.classes()));
+  session.run(image, logits);
+  return logits;
+}
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(PlanFile, GivesTheSameLogitsWhateverWaysWereTaken) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "x.plan";
+  for (const bool compact : {false, true}) {
+    const Plan plan = compile(network(), {.backend = Backend::own, .expected = {}, .compact = compact});
+    save_plan(plan, path, "about it");
+    EXPECT_TRUE(is_plan_file(path));
+    const PlanFile loaded = load_plan(path);
+    EXPECT_EQ(loaded.about, "about it");
+    EXPECT_EQ(run(loaded.plan), run(plan));
+    ASSERT_EQ(loaded.plan.layers().size(), plan.layers().size());
+    std::set<std::string> ways;
+    for (std::size_t i = 0; i < plan.layers().size(); ++i) {
+      EXPECT_EQ(loaded.plan.layers()[i].implementation, plan.layers()[i].implementation);
+      ways.insert(plan.layers()[i].implementation);
+    }
+    EXPECT_TRUE(ways.contains(text("own:", kernels::best_kernels().name, compact ? ":winograd" : ":winograd-transformed")));
+  }
+  EXPECT_REGNET_ERROR(save_plan(compile(network(), {.backend = Backend::onednn}), path, ""), Code::invalid_argument, "own backend");
+  EXPECT_REGNET_ERROR(save_plan(compile(network(), {.backend = Backend::own}), folder.path() / "no" / "x.plan", ""), Code::io, "cannot write");
+}
+
+TEST(PlanFile, DamageIsFoundWhereverItIs) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "x.plan";
+  save_plan(compile(network(), {.backend = Backend::own}), path, "about it");
+  const std::string whole = bytes_of(path);
+  for (const std::size_t kept : {std::size_t{0}, std::size_t{10}, std::size_t{30}, std::size_t{4000}, whole.size() / 2, whole.size() - 1}) {
+    folder.write("cut.plan", whole.substr(0, kept));
+    EXPECT_REGNET_ERROR(load_plan(folder.path() / "cut.plan"), Code::bad_format, "cut.plan");
+  }
+  std::string other = whole;
+  other[whole.size() - 1] = static_cast<char>(other[whole.size() - 1] ^ 1);
+  folder.write("other.plan", other);
+  EXPECT_REGNET_ERROR(load_plan(folder.path() / "other.plan"), Code::bad_format, "damaged");
+  const auto replaced = [&](const std::string& from, const std::string& to) {
+    std::string changed = whole;
+    changed.replace(changed.find(from), from.size(), to);
+    folder.write("changed.plan", changed);
+    return folder.path() / "changed.plan";
+  };
+  EXPECT_REGNET_ERROR(load_plan(replaced(text("\"isa\":\"", kernels::best_kernels().name),
+                                         text("\"isa\":\"", std::string(std::string_view(kernels::best_kernels().name).size(), 'x')))),
+                      Code::unsupported, "compile it again");
+  EXPECT_REGNET_ERROR(load_plan(replaced("\"version\":\"0", "\"version\":\"9")), Code::unsupported, "compile it again");
+  EXPECT_REGNET_ERROR(load_plan(replaced("\"format\":1", "\"format\":2")), Code::unsupported, "compile it again");
+}
+
+// Whatever the header's bytes become, the answer is a plan or an Error, and no memory is touched that is not there (the asan preset would tell).
+TEST(PlanFile, MutatedHeadersAreRefusedOrRun) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "x.plan";
+  save_plan(compile(network(), {.backend = Backend::own}), path, "about it");
+  const std::string whole = bytes_of(path);
+  std::uint64_t length = 0;
+  std::memcpy(&length, whole.data() + 16, 8);
+  std::mt19937 random(5);
+  int refused = 0;
+  for (int round = 0; round < 600; ++round) {
+    std::string changed = whole;
+    for (unsigned i = 0; i < 1 + random() % 3; ++i) {
+      const std::size_t at = 16 + random() % (8 + length);
+      changed[at] = random() % 2 ? static_cast<char>('0' + random() % 10) : static_cast<char>(random());
+    }
+    folder.write("m.plan", changed);
+    try {
+      run(load_plan(folder.path() / "m.plan").plan);
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 300);
+}
+
+}  // namespace
+}  // namespace regnet
