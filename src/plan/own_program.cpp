@@ -79,7 +79,7 @@ void place_outputs(Program& program, const Layout& layout) {
   std::vector<Slot> slots;
   std::vector<std::size_t> slot_of(count);
   std::map<std::vector<int>, std::size_t> bordered;  // by shape: where it begins
-  std::size_t floats = 0;
+  std::size_t floats = 0, banded_floats = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const auto id = static_cast<NodeId>(i);
     const Dims& dims = graph.node(id).dims;
@@ -91,10 +91,11 @@ void place_outputs(Program& program, const Layout& layout) {
       // Winograd reads whole tiles, up to three rows and columns more.
       const int rows = rounded_up(dims.height, 4) + 2 * border, columns = rounded_up(dims.width, 4) + 2 * border;
       place.row = place.pixel * columns;
-      const auto [known, is_new] = bordered.emplace(std::vector<int>{dims.height, dims.width, dims.channels}, floats);
-      if (is_new) floats += lines_up(static_cast<std::size_t>(place.row)) * static_cast<std::size_t>(rows) + 16;
+      const bool banded = layout.is_banded(id);
+      const auto [known, is_new] =
+          bordered.emplace(std::vector<int>{dims.height, dims.width, dims.channels, banded}, banded ? banded_floats : floats);
+      if (is_new) (banded ? banded_floats : floats) += lines_up(static_cast<std::size_t>(place.row)) * static_cast<std::size_t>(rows) + 16;
       place.begin = known->second;
-      place.origin = place.begin + static_cast<std::size_t>(border * (place.row + place.pixel));
       continue;
     }
     place.row = place.pixel * dims.width;
@@ -108,12 +109,14 @@ void place_outputs(Program& program, const Layout& layout) {
     anchors.push_back(floats + slot.above);
     floats += slot.above + slot.below;
   }
-  for (std::size_t i = 0; i < count; ++i)
-    if (layout.border[i] == 0) {
-      Place& place = program.places[i];
-      place.begin = place.origin = anchors[slot_of[i]] - static_cast<std::size_t>(graph.node(static_cast<NodeId>(i)).dims.height / 2 * place.row);
-    }
-  program.arena_floats = floats;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto id = static_cast<NodeId>(i);
+    Place& place = program.places[i];
+    if (layout.border[i] == 0) place.begin = anchors[slot_of[i]] - static_cast<std::size_t>(graph.node(id).dims.height / 2 * place.row);
+    else if (layout.is_banded(id)) place.begin += floats;  // last: where bands are used, nothing touches these pages, and they take no memory
+    place.origin = place.begin + static_cast<std::size_t>(layout.border[i] * (place.row + place.pixel));
+  }
+  program.arena_floats = floats + banded_floats;
 }
 
 void plan_band(Program& program, Step& step) {

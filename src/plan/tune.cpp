@@ -61,11 +61,6 @@ Json json_of(const Tuning& tuning) {
 
 }  // namespace
 
-std::string layer_shape(const Conv& conv, const Dims& output) {
-  return text(conv.kernel, 'x', conv.kernel, conv.stride > 1 ? text('/', conv.stride) : "", ' ', conv.in_channels, " to ", conv.out_channels,
-              conv.groups > 1 ? text(" in ", conv.groups, " groups") : "", " at ", output.height, 'x', output.width);
-}
-
 Tuning tuning_key(const SessionOptions& options) {
   return {cpu_name(), kernels::best_kernels().name, REGNET_VERSION, options.threads > 0 ? options.threads : default_threads().count, options.batch,
           {}};

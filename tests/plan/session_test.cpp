@@ -62,7 +62,8 @@ TEST(Session, AgreesWithTheReferenceOverRandomNetworks) {
     const std::vector<float> expected = run(compile(weights, {.backend = Backend::reference}), batch, 1, images);
     for (const Backend backend : {Backend::automatic, Backend::onednn})
       for (const int threads : {1, 3}) {
-        const std::vector<float> found = run(compile(weights, {.backend = backend}), batch, threads, images);
+        const std::vector<float> found =
+            run(compile(weights, {.backend = backend, .expected = {}, .compact = round % 2 != 0}), batch, threads, images);
         EXPECT_LT(relative_difference(found, expected), 1e-4) << "round " << round << ' ' << name_of(backend) << ' ' << threads << " threads";
       }
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -23,7 +24,8 @@ class AlignedBuffer {
 
   // Zeroed. Throws std::bad_alloc.
   explicit AlignedBuffer(std::size_t count) : AlignedBuffer(uninitialised(count)) {
-    if (x_data) std::memset(x_data.get(), 0, count * sizeof(float));
+    // Pages from the system are zero already, and take no memory until they are touched.
+    if (x_data && x_data.get_deleter().mapped == 0) std::memset(x_data.get(), 0, count * sizeof(float));
   }
 
   // For what is written before it is read. Throws std::bad_alloc.
@@ -45,19 +47,43 @@ class AlignedBuffer {
   void allocate(std::size_t count) {
     x_count = count;
     if (count == 0) return;
-    if (count > (static_cast<std::size_t>(-1) - alignment) / sizeof(float)) throw std::bad_alloc();
-    // Large ones on large pages where the system gives such: a walk through the weights of a network then costs hundreds of address translations instead of 10,000.
-    const std::size_t unit = count * sizeof(float) >= 2 * large_page ? large_page : alignment;
-    const std::size_t bytes = (count * sizeof(float) + unit - 1) / unit * unit;
-    x_data.reset(static_cast<float*>(std::aligned_alloc(unit, bytes)));
-    if (!x_data) throw std::bad_alloc();
-#if defined(MADV_HUGEPAGE)
-    if (unit == large_page) ::madvise(x_data.get(), bytes, MADV_HUGEPAGE);
+    if (count > (static_cast<std::size_t>(-1) - 2 * large_page) / sizeof(float)) throw std::bad_alloc();
+    const std::size_t bytes = (count * sizeof(float) + alignment - 1) / alignment * alignment;
+#if defined(__linux__)
+    if (bytes >= 2 * large_page) return map(bytes);
 #endif
+    x_data.reset(static_cast<float*>(std::aligned_alloc(alignment, bytes)));
+    if (!x_data) throw std::bad_alloc();
   }
 
+#if defined(__linux__)
+  // On large pages where the system gives such: a walk through the weights of a network then costs hundreds of address translations instead of 10,000.
+  void map(std::size_t bytes) {
+    bytes = (bytes + large_page - 1) / large_page * large_page;
+    void* all = ::mmap(nullptr, bytes + large_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) throw std::bad_alloc();
+    const std::size_t before = (large_page - reinterpret_cast<std::uintptr_t>(all) % large_page) % large_page;
+    char* begin = static_cast<char*>(all) + before;
+    if (before > 0) ::munmap(all, before);
+    ::munmap(begin + bytes, large_page - before);
+    ::madvise(begin, bytes, MADV_HUGEPAGE);
+    x_data = std::unique_ptr<float, Free>(reinterpret_cast<float*>(begin), Free{bytes});
+  }
+#endif
+
   struct Free {
-    void operator()(float* pointer) const noexcept { std::free(pointer); }
+    std::size_t mapped;  // bytes; 0: from aligned_alloc
+    Free() noexcept : mapped(0) {}
+    explicit Free(std::size_t bytes) noexcept : mapped(bytes) {}
+    void operator()(float* pointer) const noexcept {
+#if defined(__linux__)
+      if (mapped > 0) {
+        ::munmap(pointer, mapped);
+        return;
+      }
+#endif
+      std::free(pointer);
+    }
   };
   std::unique_ptr<float, Free> x_data;
   std::size_t x_count = 0;

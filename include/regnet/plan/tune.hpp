@@ -13,7 +13,10 @@
 namespace regnet {
 
 // Layers of one shape: "3x3 240 to 240 in 2 groups at 28x28" (kernel and stride, channels, output).
-std::string layer_shape(const Conv& conv, const Dims& output);
+inline std::string layer_shape(const Conv& conv, const Dims& output) {
+  return text(conv.kernel, 'x', conv.kernel, conv.stride > 1 ? text('/', conv.stride) : "", ' ', conv.in_channels, " to ", conv.out_channels,
+              conv.groups > 1 ? text(" in ", conv.groups, " groups") : "", " at ", output.height, 'x', output.width);
+}
 
 struct TunedLayer {
   std::string shape;
