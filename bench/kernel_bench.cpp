@@ -15,10 +15,12 @@
 
 #include "plan/kernels/kernels.hpp"
 #include "plan/kernels/packing.hpp"
+#include "plan/own_program.hpp"
 
 namespace {
 
 using regnet::AlignedBuffer;
+using regnet::detail::Way;
 namespace kernels = regnet::kernels;
 
 AlignedBuffer random_floats(std::size_t count) {
@@ -38,9 +40,6 @@ double peak_gflops(const kernels::Kernels& of) {
   }
   return best;
 }
-
-enum class Way { direct, winograd, transformed };
-constexpr const char* way_names[] = {"direct", "winograd", "transformed"};
 
 struct Shape {
   regnet::Conv conv;
@@ -128,8 +127,8 @@ int main(int argc, char** argv) {
                                               conv->in_channels, '-', conv->out_channels, '@', node.dims.height, conv->add ? "+add" : "");
         for (const Way way : {Way::direct, Way::winograd, Way::transformed})
           for (const bool cold : {false, true}) {
-            if (way != Way::direct && (conv->kernel != 3 || conv->stride != 1)) continue;
-            const std::string full = regnet::text(of->name, '/', way_names[static_cast<int>(way)], '/', name, cold ? "/cold" : "/hot");
+            if (!regnet::detail::can(way, *conv)) continue;
+            const std::string full = regnet::text(of->name, '/', name_of(way), '/', name, cold ? "/cold" : "/hot");
             if (!known.insert(full).second) continue;
             benchmark::RegisterBenchmark(full.c_str(), [=, shape = Shape{*conv, node.dims.height, node.dims.width}](benchmark::State& state) {
               run(state, *of, shape, way, cold, peak);

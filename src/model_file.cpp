@@ -12,7 +12,7 @@ namespace regnet {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 template <class Values>
 auto named(const Values& values, const std::string& name) {
@@ -30,28 +30,32 @@ Json json_of(const Model& model) {
           {"container", name_of(model.container)},
           {"weights_key", model.weights_key},
           {"weights_reason", model.weights_reason},
-          {"other_weights_keys", model.other_weights_keys},
           {"recipe", to_json(model.recipe)},
           {"recipe_source", model.recipe_source},
           {"class_names", model.class_names},
           {"warnings", model.warnings}};
 }
 
+// Text of the file that will be shown.
+std::string shown(const Json& json, const char* key) { return one_line(json.at(key).get<std::string>()); }
+
 Model model_of(const Json& json, Plan plan) {
+  std::vector<std::string> warnings;
+  for (const Json& warning : json.at("warnings")) warnings.push_back(one_line(warning.get<std::string>()));
   std::vector<Stage> stages;
   for (const Json& stage : json.at("stages"))
     stages.push_back({stage.at(0).get<int>(), stage.at(1).get<int>(), stage.at(2).get<int>(), stage.at(3).get<int>(), stage.at(4).get<int>()});
-  Model model{json.at("name").get<std::string>(),
+  Model model{shown(json, "name"),
               std::move(stages),
               named(all_namings, json.at("naming").get<std::string>()),
               named(std::array{Container::safetensors, Container::torch_zip, Container::torch_legacy}, json.at("container").get<std::string>()),
-              json.at("weights_key").get<std::string>(),
-              json.at("weights_reason").get<std::string>(),
-              json.at("other_weights_keys").get<std::vector<std::string>>(),
+              shown(json, "weights_key"),
+              shown(json, "weights_reason"),
+              {},
               recipe_from_json(json.at("recipe").get<std::string>()),
-              json.at("recipe_source").get<std::string>(),
+              shown(json, "recipe_source"),
               json.at("class_names").get<std::vector<std::string>>(),
-              json.at("warnings").get<std::vector<std::string>>(),
+              std::move(warnings),
               std::move(plan)};
   if (!model.class_names.empty() && model.class_names.size() != static_cast<std::size_t>(model.plan.classes()))
     fail(Code::bad_format, "expected ", model.plan.classes(), " names of classes, found ", model.class_names.size());
@@ -63,6 +67,8 @@ void check_options(const Model& model, const LoadOptions& options) {
     fail(Code::invalid_argument, "a plan holds one set of weights, chosen when it was compiled; expected no weights key");
   if (options.compile.backend != Backend::automatic && options.compile.backend != Backend::own)
     fail(Code::invalid_argument, "a plan runs on the own kernels, not on ", name_of(options.compile.backend));
+  if (options.compile.compact || !options.compile.ways.empty())
+    fail(Code::invalid_argument, "a plan's kernels were chosen when it was compiled; expected neither compact nor ways");
   if (!options.model.empty() && to_stages(find_design(options.model).params) != model.stages)
     fail(Code::mismatch, "expected ", options.model, ", found ", model.name);
   if (options.classes > 0 && options.classes != model.plan.classes())
@@ -73,7 +79,9 @@ void check_options(const Model& model, const LoadOptions& options) {
 
 }  // namespace
 
-void save_model(const Model& model, const std::filesystem::path& path) { save_plan(model.plan, path, json_of(model).dump()); }
+void save_model(const Model& model, const std::filesystem::path& path, Existing existing) {
+  save_plan(model.plan, path, json_of(model).dump(), existing);
+}
 
 Model load_compiled_model(const std::filesystem::path& path, const LoadOptions& options) {
   PlanFile file = load_plan(path);

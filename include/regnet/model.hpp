@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <regnet/base/existing.hpp>
 #include <regnet/image/image.hpp>
 #include <regnet/image/recipe.hpp>
 #include <regnet/plan/session.hpp>
@@ -47,7 +48,7 @@ Model load_model(const std::filesystem::path& weights, const LoadOptions& option
 Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options = {});
 
 // Writes a plan file (plan/plan_file.hpp) with all that is here; load_model reads it. Throws as save_plan.
-void save_model(const Model& model, const std::filesystem::path& path);
+void save_model(const Model& model, const std::filesystem::path& path, Existing existing = Existing::keep);
 
 struct Prediction {
   int class_index = 0;

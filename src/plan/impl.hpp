@@ -9,12 +9,18 @@
 
 namespace regnet::detail {
 
+// A kernel's ReLU turns NaN into 0, so a broken image would get an answer like any other.
+[[noreturn]] inline void refuse_image() { fail(Code::numeric, "session: expected finite values in the images, found NaN or infinity"); }
+
 class SessionImpl {
  public:
   virtual ~SessionImpl() = default;
-  virtual void run(const float* images, float* logits, const LayerObserver* observe) = 0;  // which may be nullptr
+  // `observe` may be nullptr.
+  virtual void run(const float* images, float* logits, const LayerObserver* observe) = 0;
   [[nodiscard]] virtual const std::vector<LayerReport>& layers() const = 0;
   [[nodiscard]] virtual std::size_t arena_bytes() const = 0;
+  // Whether run itself calls refuse_image for an image that is not finite.
+  [[nodiscard]] virtual bool checks_images() const { return false; }
 };
 
 class PlanImpl {
@@ -31,9 +37,6 @@ class PlanImpl {
 
 std::shared_ptr<const PlanImpl> make_onednn_plan(BoundWeights weights, const SessionOptions& expected);
 std::shared_ptr<const PlanImpl> make_reference_plan(BoundWeights weights);
-
-const PlanImpl& impl_of(const Plan& plan);
-Plan plan_of(std::shared_ptr<const PlanImpl> impl);
 
 // The values of a bound parameter, row-major.
 inline std::vector<float> values_of(const BoundWeights& weights, const std::string& parameter) { return to_floats(*weights.tensors.find(parameter)); }

@@ -9,6 +9,7 @@
 #include <regnet/base/aligned_buffer.hpp>
 
 #include "plan/kernels/kernels.hpp"
+#include "plan/kernels/low_precision.hpp"
 #include "plan/team.hpp"
 
 namespace regnet {
@@ -36,11 +37,18 @@ MachineLimits measure_machine(int threads, double seconds) {
   detail::Team team(threads);
   MachineLimits limits;
   limits.instructions = kernels.name;
-  for (const Clock::time_point start = Clock::now(); seconds_since(start) < seconds;) {
-    const Clock::time_point round = Clock::now();
-    team.run(team.size(), [&](int) { kernels.multiply_add(loops); });
-    limits.gflops = std::max(limits.gflops, static_cast<double>(kernels.multiply_add(0) * loops) * team.size() / seconds_since(round) * 1e-9);
-  }
+  const auto rate = [&](std::int64_t (*multiply_add)(std::int64_t)) {
+    double best = 0;
+    for (const Clock::time_point start = Clock::now(); seconds_since(start) < seconds;) {
+      const Clock::time_point round = Clock::now();
+      team.run(team.size(), [&](int) { multiply_add(loops); });
+      best = std::max(best, static_cast<double>(multiply_add(0) * loops) * team.size() / seconds_since(round) * 1e-9);
+    }
+    return best;
+  };
+  limits.gflops = rate(kernels.multiply_add);
+  if (kernels::has_bf16()) limits.bf16_gflops = rate(kernels::multiply_add_bf16);
+  if (kernels::has_int8()) limits.int8_gops = rate(kernels::multiply_add_int8);
   const AlignedBuffer memory(floats * static_cast<std::size_t>(team.size()));
   for (const Clock::time_point start = Clock::now(); seconds_since(start) < seconds;) {
     const Clock::time_point round = Clock::now();

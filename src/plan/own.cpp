@@ -3,12 +3,15 @@
 #include "plan/own.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <utility>
 
 #include <regnet/base/aligned_buffer.hpp>
 #include <regnet/graph/rewrite.hpp>
 #include <regnet/plan/tune.hpp>
 
-#include "plan/own_steps.hpp"
+#include "plan/own_division.hpp"
 #include "plan/subnormals.hpp"
 #include "plan/team.hpp"
 
@@ -18,37 +21,29 @@ namespace {
 
 using kernels::Range;
 
-// How a step is divided among `threads`: so many parts by rows times so many by panels.
-struct Split {
-  int by_rows = 1, by_panels = 1;
-};
-
-Split split_evenly(int rows, int panels, int threads) {
-  Split best;
-  std::int64_t least = -1;
-  for (int by_rows = threads; by_rows >= 1; --by_rows) {
-    if (threads % by_rows != 0) continue;
-    const int by_panels = threads / by_rows;
-    const std::int64_t longest = std::int64_t{(rows + by_rows - 1) / by_rows} * ((panels + by_panels - 1) / by_panels);
-    if (least < 0 || longest < least) {
-      least = longest;
-      best = {by_rows, by_panels};
-    }
-  }
-  return best;
-}
-
-// Which part of a tensor: rows, and channels of each pixel.
-struct Region {
-  Range rows, channels;
-};
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
 
 constexpr std::size_t most_fetched = 512 * 1024;  // bytes of a source: half of a small second cache
+
+// A thread whose core another process needs holds up all others at every barrier, for milliseconds each time. One that arrives so much later than the caller, and than twice
+// the caller's own part of the step takes, rests: the next runs go without it, for a while that doubles when it happens again.
+constexpr auto patience = std::chrono::microseconds(300);
+constexpr milliseconds least_rest{20}, most_rest{320};
+constexpr int most_resting = 8;
 
 // The memory of one image on its way through the network.
 struct Lane {
   AlignedBuffer arena;
   std::vector<AlignedBuffer> scratch, bands;  // of each thread
+};
+
+// A member of the team, as the caller sees it.
+struct alignas(64) Member {
+  std::atomic<Clock::rep> arrived{0};  // when it came to the last barrier
+  Clock::time_point rests_until{};     // this and below: the caller's
+  milliseconds rest = least_rest;
+  bool late = false;
 };
 
 class OwnSession final : public SessionImpl {
@@ -58,8 +53,9 @@ class OwnSession final : public SessionImpl {
         x_steps(plan.program(), plan.packed()),
         x_batch(options.batch),
         x_threads(options.threads),
-        x_team(options.threads),
-        x_barrier(options.threads) {
+        x_alone(plan.program(), 1),
+        x_members(static_cast<std::size_t>(options.threads)),
+        x_team(options.threads) {
     // Images side by side, one for each thread, where there are enough of them; else all threads on one image.
     x_lanes.resize(static_cast<std::size_t>(options.batch >= options.threads ? options.threads : 1));
     for (Lane& lane : x_lanes) lane.arena = AlignedBuffer(x_program.arena_floats);
@@ -69,90 +65,129 @@ class OwnSession final : public SessionImpl {
     };
     for (int i = 0; i < options.threads; ++i) add_thread(x_lanes[0]);
     for (std::size_t i = 1; i < x_lanes.size(); ++i) add_thread(x_lanes[i]);
-    for (const Step& step : x_program.steps) x_splits.push_back(split_of(step));
-    for (std::size_t i = 0; i < x_program.steps.size(); ++i)
-      x_banded.push_back(x_program.steps[i].band_rows > 0 && x_splits[i].by_panels == 1 && x_splits[i + 1].by_panels == 1);
+    for (int resting = 0; resting <= most_resting && resting < options.threads; ++resting)
+      x_divisions.emplace_back(x_program, options.threads - resting);
+    x_active.reserve(x_members.size());
   }
 
   void run(const float* images, float* logits, const LayerObserver* observe) override {
     const FlushesSubnormals flushed;
+    x_broken.store(false, std::memory_order_relaxed);
     const auto image_floats = static_cast<std::size_t>(x_program.graph.input_dims().count()),
                classes = static_cast<std::size_t>(x_program.graph.classes());
-    const int lanes = observe ? 1 : static_cast<int>(x_lanes.size());
     // In a forked child the team is the caller alone, and its part is the whole.
     const bool whole = x_team.size() == x_threads;
     int image = 0;
-    if (lanes > 1 && whole) {
-      const int rounds = x_batch / lanes;
-      const auto body = [&](int thread) {
-        for (int round = 0; round < rounds; ++round) {
-          const auto i = static_cast<std::size_t>(round * lanes + thread);
-          do_steps(x_lanes[static_cast<std::size_t>(thread)], 0, 1, images + i * image_floats, logits + i * classes);
+    if (x_lanes.size() > 1 && whole && !observe) {
+      // Each thread takes the next image when it is done with one, since another process may hold one of them up.
+      choose_active(0);
+      const int lanes = x_threads, side_by_side = x_batch / lanes * lanes;
+      std::atomic<int> next{0};
+      x_team.run(x_active, [&](int thread) {
+        for (int taken = next.fetch_add(1, std::memory_order_relaxed); taken < side_by_side; taken = next.fetch_add(1, std::memory_order_relaxed)) {
+          const auto i = static_cast<std::size_t>(taken);
+          do_steps(x_lanes[static_cast<std::size_t>(thread)], x_alone, 0, images + i * image_floats, logits + i * classes);
         }
-      };
-      x_team.run(lanes, body);
-      image = rounds * lanes;
+      });
+      image = side_by_side;
     }
     for (; image < x_batch; ++image) {
       const float* src = images + static_cast<std::size_t>(image) * image_floats;
       float* dst = logits + static_cast<std::size_t>(image) * classes;
+      if (!whole || x_threads == 1) x_active.assign(1, 0);
+      else choose_active(observe ? 0 : most_resting);
+      const Division& division = whole ? x_divisions[static_cast<std::size_t>(x_threads) - x_active.size()] : x_alone;
       if (observe) {
-        for (std::size_t i = 0; i < x_program.steps.size(); ++i) {
-          const auto body = [&](int thread) { do_step(x_lanes[0], i, thread, whole ? x_threads : 1, src, dst); };
-          x_team.run(whole ? x_threads : 1, body);
-          (*observe)(x_program.layers[i], [&] { return x_steps.values_of(x_lanes[0].arena.data(), x_program.steps[i].node); });
+        for (const Step& step : x_program.steps) {
+          x_team.run(x_active, [&](int thread) { do_step(x_lanes[0], division, step, thread, src, dst); });
+          (*observe)(x_program.layers[static_cast<std::size_t>(step.node)], [&] { return x_steps.values_of(x_lanes[0].arena.data(), step.node); });
         }
       } else {
-        const int threads = whole ? x_threads : 1;
-        const auto body = [&](int thread) { do_steps(x_lanes[0], thread, threads, src, dst); };
-        x_team.run(threads, body);
+        x_team.run(x_active, [&](int thread) { do_steps(x_lanes[0], division, thread, src, dst); });
+        judge_lateness();
       }
     }
+    if (x_broken.load(std::memory_order_relaxed)) refuse_image();
   }
 
   const std::vector<LayerReport>& layers() const override { return x_program.layers; }
+  bool checks_images() const override { return true; }
   std::size_t arena_bytes() const override {
     std::size_t floats = 0;
-    for (const Lane& lane : x_lanes) floats += lane.arena.size() + lane.scratch.size() * x_program.scratch_floats;
+    for (const Lane& lane : x_lanes) floats += lane.arena.size() + lane.scratch.size() * (x_program.scratch_floats + x_program.band_floats);
     return floats * sizeof(float);
   }
 
  private:
-  Split split_of(const Step& step) const {
-    const Dims& dims = x_program.graph.node(step.node).dims;
-    switch (step.kind) {
-      case Kind::convolution: return step.way == Way::direct ? split_evenly(dims.height, step.panels, x_threads) : Split{x_threads, 1};
-      case Kind::linear: return {1, x_threads};
-      default: return {x_threads, 1};
+  // The threads of the next run: all but those that rest, of which there are at most so many.
+  void choose_active(int resting) {
+    x_active.assign(1, 0);
+    const Clock::time_point now = Clock::now();
+    for (int i = 1; i < x_threads; ++i) {
+      if (resting > 0 && now < x_members[static_cast<std::size_t>(i)].rests_until) --resting;
+      else x_active.push_back(i);
     }
   }
 
-  // All steps, by one of `threads` threads that wait for each other after each.
-  void do_steps(Lane& lane, int thread, int threads, const float* image, float* logits) {
+  void judge_lateness() {
+    const Clock::time_point now = Clock::now();
+    for (std::size_t i = 1; i < x_active.size(); ++i) {
+      Member& member = x_members[static_cast<std::size_t>(x_active[i])];
+      if (std::exchange(member.late, false)) {
+        member.rests_until = now + member.rest;
+        member.rest = std::min(2 * member.rest, most_rest);
+      } else {
+        member.rest = std::max(member.rest / 2, least_rest);
+      }
+    }
+  }
+
+  // `index` is that among the active; `began` is when this thread's part of the step began.
+  void meet(int index, int threads, Clock::time_point& began) {
+    if (threads == 1) return;
+    const Clock::time_point here = Clock::now();
+    x_members[static_cast<std::size_t>(x_active[static_cast<std::size_t>(index)])].arrived.store(here.time_since_epoch().count(),
+                                                                                                 std::memory_order_relaxed);
+    x_barrier.wait(threads);
+    if (index != 0) return;
+    const Clock::time_point limit = here + std::max<Clock::duration>(patience, 2 * (here - began));
+    began = Clock::now();
+    if (began < limit) return;
+    for (const int member : x_active)
+      if (x_members[static_cast<std::size_t>(member)].arrived.load(std::memory_order_relaxed) > limit.time_since_epoch().count())
+        x_members[static_cast<std::size_t>(member)].late = true;
+  }
+
+  // All steps, by one of the division's threads, which wait for each other after each.
+  void do_steps(Lane& lane, const Division& division, int thread, const float* image, float* logits) {
     float* arena = lane.arena.data();
+    const int threads = division.threads();
+    Clock::time_point began = threads > 1 ? Clock::now() : Clock::time_point{};
     for (std::size_t i = 0; i < x_program.steps.size(); ++i) {
       const Step& step = x_program.steps[i];
-      if (threads > 1 && step.kind == Kind::convolution) fetch_foreign(arena, step, thread);
-      if (x_banded[i]) {
+      if (threads > 1 && step.kind == Kind::convolution) fetch_foreign(arena, division, step, thread);
+      if (division.is_banded(step)) {
         const Step& next = x_program.steps[++i];
         x_steps.convolve_banded(arena, step, next, part(x_program.node(next).dims.height, threads, thread),
                                 lane.bands[static_cast<std::size_t>(thread)].data() + step.band);
       } else {
-        do_step(lane, i, thread, threads, image, logits);
+        do_step(lane, division, step, thread, image, logits);
       }
-      if (threads > 1) x_barrier.wait();
+      meet(thread, threads, began);
     }
   }
 
-  // Thread `thread` of `threads` does its part.
-  void do_step(Lane& lane, std::size_t index, int thread, int threads, const float* image, float* logits) const {
-    const Step& step = x_program.steps[index];
+  // A thread's part.
+  void do_step(Lane& lane, const Division& division, const Step& step, int thread, const float* image, float* logits) const {
     const Dims& dims = x_program.node(step).dims;
+    const int threads = division.threads();
     float* arena = lane.arena.data();
     switch (step.kind) {
-      case Kind::input: return x_steps.copy_input(arena, step, part(dims.height, threads, thread), image);
+      case Kind::input:
+        if (!x_steps.copy_input(arena, step, part(dims.height, threads, thread), image)) x_broken.store(true, std::memory_order_relaxed);
+        return;
       case Kind::convolution:
-        if (step.way == Way::direct) return convolve(arena, step, threads == 1 ? Split{} : x_splits[index], thread);
+        if (step.way == Way::direct) return convolve(arena, step, division.split(step), thread);
         return x_steps.winograd(arena, step, part(winograd_blocks(x_program, step), threads, thread),
                                 lane.scratch[static_cast<std::size_t>(thread)].data());
       case Kind::average: return x_steps.average(arena, step, part(dims.channels / 8, threads, thread));
@@ -180,49 +215,9 @@ class OwnSession final : public SessionImpl {
     }
   }
 
-  // What thread `thread` writes of a step's output.
-  Region written(const Step& step, int thread) const {
-    const Dims& dims = x_program.node(step).dims;
-    const Split split = x_splits[static_cast<std::size_t>(step.node)];
-    const Range rows = part(dims.height, split.by_rows, thread / split.by_panels);
-    if (step.kind != Kind::convolution) return {rows, {0, dims.channels}};
-    const Conv& conv = std::get<Conv>(x_program.node(step).op);
-    const int channels = conv.out_channels / conv.groups;
-    if (step.way == Way::direct) {
-      const Range panels = part(step.panels, split.by_panels, thread % split.by_panels);
-      const int per_group = step.panels / conv.groups;
-      const auto channel = [&](int panel) {
-        return panel / per_group * channels + std::min(channels, panel % per_group * x_program.kernels.widest_panel);
-      };
-      return {rows, {channel(panels.begin), channel(panels.end)}};
-    }
-    const int across = kernels::winograd_tiles(dims.width), tiles = across * kernels::winograd_tiles(dims.height);
-    const int per_group = (tiles + step.tiles_at_once - 1) / step.tiles_at_once;
-    const Range blocks = part(winograd_blocks(x_program, step), x_threads, thread);
-    const Range groups{blocks.begin / per_group, (blocks.end + per_group - 1) / per_group};
-    Range of_groups{0, dims.height};
-    if (groups.end - groups.begin == 1) {
-      const int begin = (blocks.begin - groups.begin * per_group) * step.tiles_at_once,
-                end = std::min(tiles, (blocks.end - groups.begin * per_group) * step.tiles_at_once);
-      of_groups = {4 * (begin / across), std::min(dims.height, 4 * ((end + across - 1) / across))};
-    }
-    return {of_groups, {groups.begin * channels, groups.end * channels}};
-  }
-
-  // And what it reads for that.
-  Region read(const Step& step, int thread) const {
-    const Dims& dims = x_program.graph.node(step.src).dims;
-    Region region = written(step, thread);
-    const Conv& conv = std::get<Conv>(x_program.node(step).op);
-    region.rows = {std::max(0, region.rows.begin * conv.stride - conv.kernel / 2),
-                   std::min(dims.height, (region.rows.end - 1) * conv.stride + conv.kernel / 2 + 1)};
-    if (conv.groups == 1) region.channels = {0, dims.channels};
-    return region;
-  }
-
   // Rows of the source that another thread has written come from another core, which takes hundreds of cycles for each line unless many are asked for at once.
-  void fetch_foreign(const float* arena, const Step& step, int thread) const {
-    const Region wanted = read(step, thread), own = written(x_program.steps[static_cast<std::size_t>(step.src)], thread);
+  void fetch_foreign(const float* arena, const Division& division, const Step& step, int thread) const {
+    const Region wanted = division.read(step, thread), own = division.written(x_program.steps[static_cast<std::size_t>(step.src)], thread);
     const bool all_channels = own.channels.begin <= wanted.channels.begin && wanted.channels.end <= own.channels.end;
     const Place& src = x_program.place(step.src);
     const int pixels = x_program.graph.node(step.src).dims.width, rows = wanted.rows.end - wanted.rows.begin;
@@ -239,11 +234,14 @@ class OwnSession final : public SessionImpl {
   const Program& x_program;
   OwnSteps x_steps;
   int x_batch, x_threads;
+  Division x_alone;
+  std::vector<Division> x_divisions;  // [n]: for all threads but n
+  std::vector<Member> x_members;      // never resized
+  std::vector<int> x_active;          // threads of this run
   std::vector<Lane> x_lanes;
-  std::vector<Split> x_splits;  // by step
-  std::vector<char> x_banded;   // by step: whether it is done together with the next
-  Team x_team;
+  mutable std::atomic<bool> x_broken{false};  // an image of this run is not finite
   Barrier x_barrier;
+  Team x_team;
 };
 
 // Choices by shape as choices by node.
@@ -251,7 +249,7 @@ Ways ways_of(const Graph& fused, const std::map<std::string, std::string>& by_sh
   Ways ways;
   for (const Node& node : fused.nodes()) {
     const auto* conv = std::get_if<Conv>(&node.op);
-    if (!conv || by_shape.empty()) continue;
+    if (!conv || conv->add || by_shape.empty()) continue;
     const auto chosen = by_shape.find(layer_shape(*conv, node.dims));
     if (chosen == by_shape.end()) continue;
     const std::optional<Way> way = way_of(chosen->second);
@@ -265,21 +263,7 @@ Ways ways_of(const Graph& fused, const std::map<std::string, std::string>& by_sh
 
 std::unique_ptr<SessionImpl> OwnPlan::open(const SessionOptions& options) const { return std::make_unique<OwnSession>(*this, options); }
 
-bool own_supports(const Graph& graph) {
-  const Graph fused = fuse(graph);
-  for (const Node& node : fused.nodes()) {
-    const auto* conv = std::get_if<Conv>(&node.op);
-    if (!conv) {
-      const bool known =
-          std::holds_alternative<Input>(node.op) || std::holds_alternative<Linear>(node.op) || std::holds_alternative<GlobalAveragePool>(node.op);
-      if (!known) return false;
-      continue;
-    }
-    const bool of_eights = conv->out_channels / conv->groups % 8 == 0;
-    if (!of_eights || (conv->kernel != 1 && conv->kernel != 3)) return false;
-  }
-  return true;
-}
+bool own_supports(const Graph& graph) { return can_be_programmed(fuse(graph)); }
 
 bool own_is_faster() { return &kernels::best_kernels() != kernels::portable_kernels(); }
 

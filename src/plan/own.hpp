@@ -31,7 +31,7 @@ class OwnPlan final : public PlanImpl {
   PackedWeights x_weights;
 };
 
-// Whether there is a kernel for every layer: convolutions of 1x1 and 3x3 whose groups have a multiple of 8 output channels, as every RegNetX does.
+// Whether the own backend can run it: convolutions of 1x1 and 3x3 whose groups have a multiple of 8 output channels, put together as in RegNetX.
 bool own_supports(const Graph& graph);
 
 // Whether this CPU has the instructions for which the own kernels were measured to be faster than oneDNN's.

@@ -50,7 +50,7 @@ struct Layout {
     constexpr std::int64_t least = 192 * 1024;  // floats: about what a second cache of 1 MiB holds beside the rest
     if (id == graph.last() || last_use[static_cast<std::size_t>(id)] != id + 1) return false;
     const auto *first = std::get_if<Conv>(&graph.node(id).op), *second = std::get_if<Conv>(&graph.node(id + 1).op);
-    return first && second && first->kernel == 1 && second->kernel == 3 && second->stride > 1 &&
+    return first && second && first->kernel == 1 && second->kernel == 3 && second->stride > 1 && second->stride <= second->kernel && !first->add &&
            graph.node(id + 1).inputs == std::vector<NodeId>{id} && graph.node(id).dims.count() > least;
   }
 
@@ -146,9 +146,17 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
     if (conv->add) step.residual = node.inputs[1];
     const auto chosen = ways.find(node.name);
     step.way = chosen == ways.end() ? best_way(*conv, node.dims, compact) : chosen->second;
+    if (compact && step.way == Way::transformed) step.way = Way::winograd;
     how = name_of(step.way);
     if (step.way == Way::direct) {
-      step.taps = kernels::direct_taps(conv->kernel, program.place(step.src).row, program.place(step.src).pixel);
+      const Place& src = program.place(step.src);
+      step.taps = kernels::direct_taps(conv->kernel, src.row, src.pixel);
+      step.tap_length = in;
+      // Without groups, and with nothing between the pixels, what a row of the kernel reads is one run: 9 channels for the stem instead of 3 times 3.
+      if (conv->groups == 1 && src.pixel == in) {
+        step.taps = kernels::row_taps(conv->kernel, src.row);
+        step.tap_length = conv->kernel * in;
+      }
       step.panels = program.kernels.panels(out, nullptr) * conv->groups;
       reserve(count, static_cast<std::size_t>(conv->out_channels));
     } else {
@@ -162,6 +170,7 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
     step.kind = Kind::linear;
     how = name_of(Way::direct);
     step.taps = {0};
+    step.tap_length = linear->in_features;
     step.panels = program.kernels.panels(program.padded_classes(), nullptr);
     reserve(static_cast<std::size_t>(program.padded_classes()) * static_cast<std::size_t>(linear->in_features),
             static_cast<std::size_t>(program.padded_classes()));
@@ -213,6 +222,42 @@ std::optional<Way> way_of(std::string_view name) {
 
 bool can(Way way, const Conv& conv) {
   return way == Way::direct || (conv.kernel == 3 && conv.stride == 1 && !conv.add && conv.in_channels == conv.out_channels);
+}
+
+bool can_be_programmed(const Graph& fused) {
+  const std::vector<Node>& nodes = fused.nodes();
+  if (nodes.empty() || !std::holds_alternative<Linear>(nodes.back().op)) return false;
+  const Layout layout(fused);
+  std::vector<NodeId> last_read(nodes.size(), 0);
+  for (NodeId id = 0; id <= fused.last(); ++id)
+    for (const NodeId src : fused.node(id).inputs) last_read[static_cast<std::size_t>(src)] = id;
+  const auto border = [&](NodeId id) { return layout.border[static_cast<std::size_t>(id)]; };
+  std::map<std::vector<int>, NodeId> bordered;  // by shape: the last output that took the memory
+  for (NodeId id = 0; id <= fused.last(); ++id) {
+    const Node& node = fused.node(id);
+    if (border(id) > 0) {
+      NodeId& before =
+          bordered.emplace(std::vector<int>{node.dims.height, node.dims.width, node.dims.channels, layout.is_banded(id)}, -1).first->second;
+      if (before >= 0 && layout.last_use[static_cast<std::size_t>(before)] >= id) return false;
+      before = id;
+    }
+    const bool fits = std::visit(
+        Overloaded{[&](const Input&) { return id == 0; },
+                   [&](const Conv& conv) {
+                     if (conv.out_channels / conv.groups % 8 != 0 || (conv.kernel != 1 && conv.kernel != 3)) return false;
+                     if (!conv.add) return true;
+                     const NodeId added = node.inputs[1];  // is overwritten
+                     return added != node.inputs[0] && border(id) == 0 && border(added) == 0 && last_read[static_cast<std::size_t>(added)] == id;
+                   },
+                   [&](const GlobalAveragePool&) { return border(node.inputs[0]) == 0 && node.dims.channels % 8 == 0; },
+                   [&](const Linear&) {
+                     return id == fused.last() && fused.node(node.inputs[0]).dims.height == 1 && fused.node(node.inputs[0]).dims.width == 1;
+                   },
+                   [](const auto&) { return false; }},
+        node.op);
+    if (!fits) return false;
+  }
+  return true;
 }
 
 Way best_way(const Conv& conv, const Dims& dims, bool compact) {

@@ -40,7 +40,8 @@ struct Step {
   Way way = Way::direct;
   NodeId node = 0, src = -1, residual = -1;
   std::size_t weights = 0, bias = 0;  // in the packed weights, in floats
-  std::vector<std::int64_t> taps;
+  std::vector<std::int64_t> taps;     // and how many channels from each on
+  int tap_length = 0;
   int tiles_at_once = 0, panels = 0;
   // More than 0: may be done together with the next step, so many of that one's rows at a time, in memory from `band` on.
   int band_rows = 0;
@@ -61,10 +62,14 @@ struct Program {
   [[nodiscard]] int padded_classes() const { return (graph.classes() + 7) / 8 * 8; }
 };
 
+// Whether make_program's ways of placing outputs and our kernels do for this fused graph, as they do for RegNetX and whatever is built of such blocks.
+bool can_be_programmed(const Graph& fused);
+
 // The rule: measured on Zen 4 and Sapphire Rapids, batch 1, weights not in the caches (bench/kernel_bench, docs/PERFORMANCE.md).
 // `compact` keeps no transformed weights.
 Way best_way(const Conv& conv, const Dims& dims, bool compact);
 
+// Precondition: can_be_programmed.
 Program make_program(Graph fused, const kernels::Kernels& kernels, const Ways& ways, bool compact);
 
 // Folds and packs all weights, on several threads; `packed` is zeroed memory for weights_floats. Throws what refuse_errors throws; returns what else was found.

@@ -2,17 +2,21 @@
 
 #include <algorithm>
 
+#include <regnet/base/finite.hpp>
+
 namespace regnet::detail {
 
 using kernels::Range;
 
-void OwnSteps::copy_input(float* arena, const Step& step, Range rows, const float* image) const {
+bool OwnSteps::copy_input(float* arena, const Step& step, Range rows, const float* image) const {
   const Dims& dims = x_program.graph.node(step.node).dims;
   const Place& dst = x_program.place(step.node);
   const std::int64_t area = std::int64_t{dims.height} * dims.width;
+  bool finite = true;
   for (int y = rows.begin; y < rows.end; ++y) {
     const float* from = image + std::int64_t{y} * dims.width;
     float* to = arena + dst.origin + static_cast<std::size_t>(y * dst.row);
+    for (int c = 0; c < dims.channels; ++c) finite &= all_finite({from + c * area, static_cast<std::size_t>(dims.width)});
     if (dims.channels == 3 && dst.pixel == 3) {
       x_program.kernels.weave(from, area, dims.width, to);
       continue;
@@ -20,6 +24,7 @@ void OwnSteps::copy_input(float* arena, const Step& step, Range rows, const floa
     for (int x = 0; x < dims.width; ++x, ++from, to += dst.pixel)
       for (int c = 0; c < dims.channels; ++c) to[c] = from[c * area];
   }
+  return finite;
 }
 
 kernels::Convolution OwnSteps::convolution(float* arena, const Step& step) const {
@@ -33,7 +38,7 @@ kernels::Convolution OwnSteps::convolution(float* arena, const Step& step) const
   layer.src_group = conv.in_channels / conv.groups;
   layer.taps = step.taps.data();
   layer.tap_count = static_cast<int>(step.taps.size());
-  layer.tap_length = conv.in_channels / conv.groups;
+  layer.tap_length = step.tap_length;
   layer.weights = x_weights + step.weights;
   layer.bias = x_weights + step.bias;
   layer.residual = step.residual >= 0 ? arena + x_program.place(step.residual).origin : nullptr;
@@ -114,7 +119,7 @@ void OwnSteps::linear(float* arena, const Step& step, Range panels, float* logit
   layer.src = arena + x_program.place(step.src).origin;
   layer.taps = step.taps.data();
   layer.tap_count = 1;
-  layer.tap_length = std::get<Linear>(x_program.graph.node(step.node).op).in_features;
+  layer.tap_length = step.tap_length;
   layer.weights = x_weights + step.weights;
   layer.bias = x_weights + step.bias;
   layer.dst = arena + x_program.place(step.node).origin;

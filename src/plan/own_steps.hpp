@@ -10,8 +10,8 @@ class OwnSteps {
   // Both must outlive it.
   OwnSteps(const Program& program, const float* weights) : x_program(program), x_weights(weights) {}
 
-  // Images come as planes, activations are pixels.
-  void copy_input(float* arena, const Step& step, kernels::Range rows, const float* image) const;
+  // Images come as planes, activations are pixels. False: there is NaN or infinity among them.
+  bool copy_input(float* arena, const Step& step, kernels::Range rows, const float* image) const;
   // Panels of all groups are counted through.
   void convolve(float* arena, const Step& step, kernels::Range rows, kernels::Range panels) const;
   // Rows of the second of two steps that are banded; of the first as much as those need, in `band`: band_floats of the program, zero at first and used for nothing else.

@@ -25,11 +25,15 @@ Plan compile(BoundWeights weights, const CompileOptions& options) {
   const std::vector<Node>& nodes = weights.graph.nodes();
   if (nodes.empty() || !std::holds_alternative<Linear>(nodes.back().op))
     fail(Code::invalid_argument, "compile: expected a graph that ends in a linear layer, found ", nodes.empty() ? "nothing" : nodes.back().name);
+  if ((options.backend == Backend::onednn || options.backend == Backend::reference) && (options.compact || !options.ways.empty()))
+    fail(Code::invalid_argument, "compile: compact and ways are the own backend's; expected neither for ", name_of(options.backend));
   if (options.backend == Backend::reference) return Plan(detail::make_reference_plan(std::move(weights)));
   const bool own = options.backend == Backend::own || (options.backend == Backend::automatic && detail::own_is_faster());
   if (own && detail::own_supports(weights.graph)) return Plan(detail::make_own_plan(std::move(weights), options));
   if (options.backend == Backend::own)
-    fail(Code::unsupported, "compile: the own backend has no kernel for groups of other than a multiple of 8 channels; oneDNN has");
+    fail(Code::unsupported,
+         "compile: the own backend runs 1x1 and 3x3 convolutions in groups of a multiple of 8 channels, put together as in RegNetX; oneDNN runs "
+         "others");
   return Plan(detail::make_onednn_plan(std::move(weights), checked(options.expected)));
 }
 
@@ -70,8 +74,7 @@ void Session::run(std::span<const float> images, std::span<float> logits, const 
          images.size());
   if (logits.size() != expected_logits)
     fail(Code::invalid_argument, "session: expected room for ", batch, " x ", graph.classes(), " logits, found ", logits.size());
-  // A kernel's ReLU turns NaN into 0, so a broken image would get an answer like any other.
-  if (!all_finite(images)) fail(Code::numeric, "session: expected finite values in the images, found NaN or infinity");
+  if (!x_state->impl->checks_images() && !all_finite(images)) detail::refuse_image();
   x_state->impl->run(images.data(), logits.data(), observe ? &observe : nullptr);
 }
 

@@ -1,9 +1,9 @@
 #include <regnet/plan/plan_file.hpp>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <set>
 
 #include <libdeflate.h>
 #include <nlohmann/json.hpp>
@@ -14,13 +14,14 @@
 #include <regnet/base/threads.hpp>
 #include <regnet/graph/rewrite.hpp>
 
+#include "base/temporary_file.hpp"
 #include "plan/own.hpp"
 
 namespace regnet {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;  // its search in objects is not linear, as that of ordered_json is
 
 constexpr char magic[16] = "regnet plan\n";
 constexpr int format = 1;  // raised when the kernels read their weights in another order
@@ -28,7 +29,7 @@ constexpr std::size_t page = 4096, fixed_bytes = sizeof magic + sizeof(std::uint
 constexpr std::size_t chunk = 4 << 20;  // bytes under one checksum
 constexpr std::size_t most_nodes = 10'000;
 constexpr int most_extent = 1 << 20;
-constexpr std::size_t most_arena = std::size_t{1} << 32;  // floats
+constexpr std::int64_t most_values = std::int64_t{1} << 30;
 
 Json json_of(const Node& node) {
   Json json{{"name", node.name}, {"op", name_of(node.op)}, {"inputs", node.inputs}};
@@ -47,11 +48,13 @@ Json json_of(const Node& node) {
   return json;
 }
 
-int extent(const Json& json) {
-  const auto value = json.get<std::int64_t>();
-  if (value < 1 || value > most_extent) fail(Code::bad_format, "expected extents from 1 to 2^20, found ", value);
-  return static_cast<int>(value);
+std::int64_t integer(const Json& json, std::int64_t least, std::int64_t most) {
+  if (!json.is_number_integer() || json.get<double>() < static_cast<double>(least) || json.get<double>() > static_cast<double>(most))
+    fail(Code::bad_format, "expected an integer from ", least, " to ", most, ", found ", in_quotes(json.dump()));
+  return json.get<std::int64_t>();
 }
+
+int extent(const Json& json) { return static_cast<int>(integer(json, 1, most_extent)); }
 
 Op op_of(const Json& json) {
   const auto name = json.at("op").get<std::string>();
@@ -75,9 +78,21 @@ Op op_of(const Json& json) {
 }
 
 Graph graph_of(const Json& nodes) {
-  if (nodes.size() > most_nodes) fail(Code::bad_format, "expected at most ", most_nodes, " nodes, found ", nodes.size());
+  if (!nodes.is_array() || nodes.empty() || nodes.size() > most_nodes)
+    fail(Code::bad_format, "expected 1 to ", most_nodes, " nodes, found ", nodes.size());
   Graph graph;
-  for (const Json& node : nodes) graph.append(node.at("name").get<std::string>(), op_of(node), node.at("inputs").get<std::vector<NodeId>>());
+  std::set<std::string> names;
+  std::int64_t values = 0;
+  for (const Json& node : nodes) {
+    std::vector<NodeId> inputs;
+    for (const Json& input : node.at("inputs")) inputs.push_back(static_cast<NodeId>(integer(input, 0, most_nodes)));
+    const auto name = node.at("name").get<std::string>();
+    if (!names.insert(name).second) fail(Code::bad_format, "two nodes are called ", in_quotes(name));
+    const Op op = op_of(node);
+    const NodeId id = graph.append(name, op, std::move(inputs));
+    values += graph.node(id).dims.count();  // at most 2^60 each
+    if (values > most_values) fail(Code::bad_format, "expected at most 2^30 values of activations, found more at node ", in_quotes(name));
+  }
   return graph;
 }
 
@@ -114,7 +129,7 @@ PlanFile parse(const std::shared_ptr<const MappedFile>& file) {
     fail(Code::bad_format, "expected a header within the file's ", bytes.size(), " bytes, found a length of ", length);
   const auto* text_begin = reinterpret_cast<const char*>(bytes.data() + fixed_bytes);
   const Json header = Json::parse(text_begin, text_begin + length);
-  if (const int found = header.at("format").get<int>(); found != format || header.at("version").get<std::string>() != REGNET_VERSION)
+  if (const auto found = integer(header.at("format"), 0, 1 << 30); found != format || header.at("version").get<std::string>() != REGNET_VERSION)
     fail(Code::unsupported, "made by regnet ", in_quotes(header.at("version").get<std::string>()), ", format ", found, "; this is ", REGNET_VERSION,
          ", format ", format, ": compile it again");
   const kernels::Kernels& kernels = kernels::best_kernels();
@@ -126,7 +141,7 @@ PlanFile parse(const std::shared_ptr<const MappedFile>& file) {
   detail::Ways ways = ways_of(header.at("ways"), fused);
   detail::Program program = detail::make_program(std::move(fused), kernels, ways, false);
   const std::size_t begin = (fixed_bytes + static_cast<std::size_t>(length) + page - 1) / page * page, floats = program.weights_floats;
-  if (program.arena_floats > most_arena || floats > bytes.size() / sizeof(float) || bytes.size() != begin + floats * sizeof(float))
+  if (floats > bytes.size() / sizeof(float) || bytes.size() != begin + floats * sizeof(float))
     fail(Code::bad_format, "expected ", floats, " weights from byte ", begin, " to the end, found a file of ", bytes.size(), " bytes");
   const std::span<const std::byte> data = bytes.subspan(begin);
   if (checksums(data) != header.at("crc32").get<std::vector<std::uint32_t>>())
@@ -138,7 +153,7 @@ PlanFile parse(const std::shared_ptr<const MappedFile>& file) {
 
 }  // namespace
 
-void save_plan(const Plan& plan, const std::filesystem::path& path, const std::string& about) {
+void save_plan(const Plan& plan, const std::filesystem::path& path, const std::string& about, Existing existing) {
   const auto* own = dynamic_cast<const detail::OwnPlan*>(&detail::impl_of(plan));
   if (!own) fail(Code::invalid_argument, "save_plan: expected a plan of the own backend, found one of ", name_of(plan.backend()));
   const detail::Program& program = own->program();
@@ -151,23 +166,17 @@ void save_plan(const Plan& plan, const std::filesystem::path& path, const std::s
   header["about"] = about;
   const std::string text = header.dump();
   const std::uint64_t length = text.size();
-  const std::filesystem::path part = path.string() + ".part";
-  try {
-    std::ofstream out(part, std::ios::binary);
-    out.write(magic, sizeof magic)
-        .write(reinterpret_cast<const char*>(&length), sizeof length)
-        .write(text.data(), static_cast<std::streamsize>(length));
-    const std::string zeros((page - (fixed_bytes + text.size()) % page) % page, '\0');
-    out.write(zeros.data(), static_cast<std::streamsize>(zeros.size()))
-        .write(reinterpret_cast<const char*>(data.data()), static_cast<std::streamsize>(data.size()));
-    out.close();
-    if (!out) fail(Code::io, "cannot write ", part.string());
-    std::filesystem::rename(part, path);
-  } catch (const std::exception&) {
-    std::error_code ignored;
-    std::filesystem::remove(part, ignored);
-    throw;
-  }
+  if (length > most_header)
+    fail(Code::unsupported, path.string(), ": expected a description of at most 4 MiB, found ", length, " bytes (many names of classes?)");
+  check_target(path, existing);
+  TemporaryFile file(path);
+  file.write(std::as_bytes(std::span(magic)));
+  file.write(std::as_bytes(std::span(&length, 1)));
+  file.write(std::as_bytes(std::span(text)));
+  const std::string zeros((page - (fixed_bytes + text.size()) % page) % page, '\0');
+  file.write(std::as_bytes(std::span(zeros)));
+  file.write(data);
+  file.take_its_name(existing);
 }
 
 PlanFile load_plan(const std::filesystem::path& path) {

@@ -66,7 +66,10 @@ Tuning tuning_key(const SessionOptions& options) {
           {}};
 }
 
-Tuning tune(const BoundWeights& weights, const SessionOptions& options, double seconds) {
+Tuning tune(const BoundWeights& weights, const SessionOptions& asked, double seconds) {
+  // With at least as many images as threads each thread takes whole images: what counts then is how fast one thread is.
+  const Tuning key = tuning_key(asked);
+  const SessionOptions options = key.batch >= key.threads ? SessionOptions{1, 1} : SessionOptions{key.batch, key.threads};
   if (!detail::own_supports(weights.graph)) fail(Code::unsupported, "tune: the own backend, whose ways these are, cannot run this network");
   const Graph fused = fuse(weights.graph);
   std::vector<Candidate> candidates;
@@ -81,7 +84,7 @@ Tuning tune(const BoundWeights& weights, const SessionOptions& options, double s
   const Clock::time_point start = Clock::now();
   for (std::size_t round = 0; round < least_rounds || std::chrono::duration<double>(Clock::now() - start).count() < seconds; ++round)
     for (std::size_t i = 0; i < candidates.size(); ++i) candidates[(round + i) % candidates.size()].run(images);
-  Tuning tuning = tuning_key(options);
+  Tuning tuning = key;
   for (const Node& node : fused.nodes()) {
     const auto* conv = std::get_if<Conv>(&node.op);
     if (!conv || !detail::can(Way::winograd, *conv)) continue;
@@ -108,7 +111,9 @@ std::string to_json(const std::vector<Tuning>& tunings) {
 std::vector<Tuning> tunings_from_json(std::string_view text) {
   std::vector<Tuning> tunings;
   try {
-    for (const Json& json : Json::parse(text)) {
+    const Json all = Json::parse(text);
+    if (!all.is_array()) fail(Code::bad_format, "expected an array of tunings, found something else");
+    for (const Json& json : all) {
       Tuning tuning{json.at("cpu").get<std::string>(),     json.at("instructions").get<std::string>(),
                     json.at("version").get<std::string>(), json.at("threads").get<int>(),
                     json.at("batch").get<int>(),           {}};

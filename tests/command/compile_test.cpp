@@ -13,7 +13,7 @@ const std::string checkpoint = std::string(REGNET_TEST_DIR) + "/golden/checkpoin
 const std::string images = std::string(REGNET_TEST_DIR) + "/../demo/images";
 
 Json predictions(const std::string& weights, const std::string& more = "") {
-  const Result result = run_regnet("predict --backend auto -o json --weights '" + weights + "' '" + images + "' " + more);
+  const Result result = run_regnet("predict --backend own -o json --weights '" + weights + "' '" + images + "' " + more);
   EXPECT_EQ(result.exit_code, 0) << result.err;
   return Json::parse(result.out, nullptr, false);
 }
@@ -43,6 +43,8 @@ TEST(Compile, WhatDoesNotFitIsRefused) {
   ASSERT_EQ(run_regnet("compile -q '" + checkpoint + "' '" + plan + "'").exit_code, 0);
   expect_refused("compile '" + checkpoint + "' '" + plan + "'", "exists already; --force replaces it");
   expect_refused("compile --force '" + plan + "' '" + plan + "'", "is the file to read");
+  expect_refused("compile '" + plan + "' '" + plan + "2'", "found a plan, which is compiled already");
+  expect_refused("predict --weights '" + plan + "' --tuning x.json '" + images + "'", "chosen when it was compiled");
   expect_refused("inspect '" + plan + "'", "a plan that \"regnet compile\" made");
   expect_refused("predict --weights '" + plan + "' --weights-key ema '" + images + "'", "expected no weights key");
   expect_refused("predict --weights '" + plan + "' --backend onednn '" + images + "'", "runs on the own kernels");

@@ -151,6 +151,29 @@ TEST(Kernels, DirectConvolutionsOfManyShapes) {
   }
 }
 
+TEST(Kernels, PlanesAreWovenAndPixelsAveraged) {
+  std::mt19937 generator(3);
+  for (const Kernels* kernels : runnable_kernels())
+    for (const int pixels : {1, 2, 7, 8, 15, 16, 17, 31, 224}) {
+      const std::int64_t plane = pixels + 5;
+      const std::vector<float> planes = random_floats(static_cast<std::size_t>(3 * plane), generator);
+      std::vector<float> woven(static_cast<std::size_t>(3 * pixels) + 1, -1000);
+      kernels->weave(planes.data(), plane, pixels, woven.data());
+      for (int x = 0; x < pixels; ++x)
+        for (int c = 0; c < 3; ++c)
+          EXPECT_EQ(woven[static_cast<std::size_t>(3 * x + c)], planes[static_cast<std::size_t>(c * plane + x)]) << kernels->name << ' ' << pixels;
+      EXPECT_EQ(woven.back(), -1000) << kernels->name << ' ' << pixels;
+      const std::vector<float> src = random_floats(static_cast<std::size_t>(pixels) * 40, generator);
+      std::vector<float> means(40, -1000);
+      kernels->average(src.data(), pixels, 40, {8, 32}, means.data());
+      for (int c = 0; c < 40; ++c) {
+        double sum = 0;
+        for (int x = 0; x < pixels; ++x) sum += src[static_cast<std::size_t>(40 * x + c)];
+        EXPECT_NEAR(means[static_cast<std::size_t>(c)], c < 8 || c >= 32 ? -1000 : sum / pixels, 1e-5) << kernels->name << ' ' << pixels;
+      }
+    }
+}
+
 TEST(Kernels, EveryGroupWidthOfTheZooByWinograd) {
   std::mt19937 generator(2);
   for (const int width : {8, 16, 24, 32, 40, 48, 56, 64, 112, 120, 128, 168})

@@ -7,6 +7,8 @@
 #include <random>
 #include <set>
 
+#include <nlohmann/json.hpp>
+
 #include <regnet/plan/session.hpp>
 #include <regnet/weights/synthetic.hpp>
 
@@ -41,7 +43,7 @@ TEST(PlanFile, GivesTheSameLogitsWhateverWaysWereTaken) {
   const auto path = folder.path() / "x.plan";
   for (const bool compact : {false, true}) {
     const Plan plan = compile(network(), {.backend = Backend::own, .expected = {}, .compact = compact});
-    save_plan(plan, path, "about it");
+    save_plan(plan, path, "about it", Existing::replace);
     EXPECT_TRUE(is_plan_file(path));
     const PlanFile loaded = load_plan(path);
     EXPECT_EQ(loaded.about, "about it");
@@ -55,7 +57,8 @@ TEST(PlanFile, GivesTheSameLogitsWhateverWaysWereTaken) {
     EXPECT_TRUE(ways.contains(text("own:", kernels::best_kernels().name, compact ? ":winograd" : ":winograd-transformed")));
   }
   EXPECT_REGNET_ERROR(save_plan(compile(network(), {.backend = Backend::onednn}), path, ""), Code::invalid_argument, "own backend");
-  EXPECT_REGNET_ERROR(save_plan(compile(network(), {.backend = Backend::own}), folder.path() / "no" / "x.plan", ""), Code::io, "cannot write");
+  EXPECT_REGNET_ERROR(save_plan(compile(network(), {.backend = Backend::own}), folder.path() / "no" / "x.plan", ""), Code::not_found, "no");
+  EXPECT_REGNET_ERROR(save_plan(compile(network(), {.backend = Backend::own}), path, ""), Code::io, "exists already");
 }
 
 TEST(PlanFile, DamageIsFoundWhereverItIs) {
@@ -82,6 +85,58 @@ TEST(PlanFile, DamageIsFoundWhereverItIs) {
                       Code::unsupported, "compile it again");
   EXPECT_REGNET_ERROR(load_plan(replaced("\"version\":\"0", "\"version\":\"9")), Code::unsupported, "compile it again");
   EXPECT_REGNET_ERROR(load_plan(replaced("\"format\":1", "\"format\":2")), Code::unsupported, "compile it again");
+}
+
+// Headers that are well formed and mean harm.
+TEST(PlanFile, GraphsThatNobodyCompiledAreRefused) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "x.plan";
+  save_plan(compile(network(), {.backend = Backend::own}), path, "about it");
+  const std::string whole = bytes_of(path);
+  std::uint64_t length = 0;
+  std::memcpy(&length, whole.data() + 16, 8);
+  const nlohmann::json header = nlohmann::json::parse(whole.substr(24, length));
+  const auto refused = [&](const nlohmann::json& changed, const char* words) {
+    const std::string text = changed.dump();
+    const std::uint64_t size = text.size();
+    std::string bytes = whole.substr(0, 16) + std::string(reinterpret_cast<const char*>(&size), 8) + text;
+    bytes.resize((bytes.size() + 4095) / 4096 * 4096);
+    folder.write("h.plan", bytes);
+    EXPECT_REGNET_ERROR(load_plan(folder.path() / "h.plan"), Code::bad_format, words);
+  };
+  const auto with_graph = [&](const char* graph, nlohmann::json ways = nlohmann::json::object()) {
+    nlohmann::json changed = header;
+    changed["graph"] = nlohmann::json::parse(graph);
+    changed["ways"] = std::move(ways);
+    changed["crc32"] = nlohmann::json::array();
+    return changed;
+  };
+  refused(with_graph("[]"), "expected 1 to");
+  refused(with_graph("{}"), "expected 1 to");
+  refused(with_graph(R"([{"name":"i","op":"input","dims":[3,8,8],"inputs":[]}])"), "cannot run");
+  refused(with_graph(R"([{"name":"i","op":"input","dims":[3,8,8],"inputs":[]},{"name":"j","op":"input","dims":[3,900,900],"inputs":[]},
+                         {"name":"p","op":"global_average_pool","inputs":[1]},{"name":"f","op":"linear","linear":[3,8],"inputs":[2]}])"),
+          "cannot run");
+  refused(with_graph(R"([{"name":"i","op":"input","dims":[8,1048576,1048576],"inputs":[]},{"name":"c","op":"conv","conv":[8,8,3,1,1],"inputs":[0]}])",
+                     {{"c", "winograd"}}),
+          "at most 2^30");
+  refused(with_graph(R"([{"name":"i","op":"input","dims":[8,16,16],"inputs":[]},{"name":"a","op":"conv","conv":[8,8,3,1,1],"inputs":[0]},
+                         {"name":"a","op":"conv","conv":[8,8,1,1,1],"inputs":[1]}])"),
+          "two nodes are called");
+  refused(with_graph(R"([{"name":"i","op":"input","dims":[8,16,16],"inputs":[]},{"name":"p","op":"global_average_pool","inputs":[0]},
+                         {"name":"f","op":"linear","linear":[8,5000],"inputs":[1]},{"name":"g","op":"linear","linear":[5000,8],"inputs":[2]}])"),
+          "cannot run");
+  refused(with_graph(R"([{"name":"i","op":"input","dims":[8,16,16.5],"inputs":[]}])"), "expected an integer");
+  refused(with_graph(R"([{"name":"i","op":"input","dims":[8,16,16],"inputs":[4294967296]}])"), "expected an integer");
+  refused(with_graph(R"([{"name":"i","op":"sorcery","inputs":[]}])"), "sorcery");
+  nlohmann::json changed = header;
+  changed["ways"]["s1.b1.f.a"] = "winograd";
+  refused(changed, "no layer");
+  changed = header;
+  changed["crc32"] = {1e300};
+  refused(changed, "");
+  changed.erase("about");
+  refused(changed, "");
 }
 
 // Whatever the header's bytes become, the answer is a plan or an Error, and no memory is touched that is not there (the asan preset would tell).

@@ -1,4 +1,4 @@
-// One plan, eight threads with a session each, of one to three threads of their own: built and run under ThreadSanitizer. Every result must be that of one thread, bit by bit
+// One plan, eight threads with a session each, of one to three threads of their own: built with the portable kernels and run under ThreadSanitizer. Every result must be that of one thread, bit by bit
 // (each output is summed in the same order, whoever does it). Exit code 0: so it is, and no race was found.
 #include <cstdio>
 #include <thread>

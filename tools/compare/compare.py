@@ -97,8 +97,7 @@ def measure(name: str, arguments: argparse.Namespace, threads: int, batch: int) 
     """All engines on one network, in turns."""
     folder = arguments.out / "models" / name
     export(name, folder, arguments.batch)
-    streams = ["--streams", str(threads), "-t", "1"] if arguments.throughput and batch > 1 else ["-t", str(threads)]
-    commands = {"regnet": [arguments.regnet, "bench", "-q", "--interactive", "--weights", str(folder / "model.safetensors"), "-b", str(batch), *streams]}
+    commands = {"regnet": [arguments.regnet, "bench", "-q", "--interactive", "--weights", str(folder / "model.safetensors"), "-b", str(batch), "-t", str(threads)]}
     for engine in arguments.engines:
         commands[engine] = [sys.executable, str(HERE / "engines.py"), engine, str(folder), str(threads), str(batch)]
     engines, errors = {}, {}
@@ -188,7 +187,7 @@ def main() -> None:
     parser.add_argument("--batch", nargs="+", type=int, default=[1])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5, help="for each engine in each round")
-    parser.add_argument("--throughput", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--busy", action="store_true", help="beside a process that keeps the last core busy")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     versions = {}
@@ -200,12 +199,19 @@ def main() -> None:
                   "command": f"compare.py --threads {' '.join(map(str, arguments.threads))} --batch {' '.join(map(str, arguments.batch))} "
                              f"--rounds {arguments.rounds} --seconds {arguments.seconds}"}
     results = []
+    competitor = None
+    if arguments.busy:
+        last = max(os.sched_getaffinity(0))
+        competitor = subprocess.Popen([sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{last}])\nwhile True: pass"])
+        provenance["beside"] = f"a process that keeps core {last} busy"
     for name in arguments.models:
         for threads in arguments.threads:
             for batch in arguments.batch:
                 results.append(measure(name, arguments, threads, batch))
                 (arguments.out / "results.json").write_text(json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n")
                 (arguments.out / "table.md").write_text(table(results, provenance))
+    if competitor:
+        competitor.kill()
     plot(results, arguments.out / "plot.svg")
 
 

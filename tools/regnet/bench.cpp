@@ -271,11 +271,21 @@ Json measure(const Network& network, const BenchOptions& options, int batch, int
   row["peak_fraction"] = row["gflops"].get<double>() / limits.gflops;
   if (options.layers) row["layers"] = layers_json(*runners[0], network, limits);
   row["samples_ms"] = raw;
-  row["provenance"] = {{"cpu", regnet::cpu_name()},           {"backend", name_of(plan.backend())},
-                       {"instructions", limits.instructions}, {"peak_gflops", limits.gflops},
-                       {"read_gbs", limits.read_gbs},         {"engine", regnet::engine_description()},
-                       {"resolution", options.resolution},    {"weights", options.weights.empty() ? "synthetic" : options.weights},
-                       {"version", regnet::version()},        {"commit", regnet::commit()}};
+  row["provenance"] = {{"cpu", regnet::cpu_name()},
+                       {"backend", name_of(plan.backend())},
+                       {"compact", options.compact},
+                       {"tuning", options.tuning},
+                       {"hint", options.hint},
+                       {"instructions", limits.instructions},
+                       {"peak_gflops", limits.gflops},
+                       {"peak_bf16_gflops", limits.bf16_gflops},
+                       {"peak_int8_gops", limits.int8_gops},
+                       {"read_gbs", limits.read_gbs},
+                       {"engine", regnet::engine_description()},
+                       {"resolution", options.resolution},
+                       {"weights", options.weights.empty() ? "synthetic" : options.weights},
+                       {"version", regnet::version()},
+                       {"commit", regnet::commit()}};
   return row;
 }
 
@@ -310,7 +320,8 @@ void print_markdown(const std::vector<Json>& rows) {
   }
   if (rows.empty()) return;
   const Json& from = rows[0]["provenance"];
-  std::cout << "\nPeak " << fixed(from["peak_gflops"], 0) << " GFLOP/s and " << fixed(from["read_gbs"], 0) << " GB/s measured with "
+  std::cout << "\nPeak " << fixed(from["peak_gflops"], 0) << " GFLOP/s (bf16 " << fixed(from["peak_bf16_gflops"], 0) << ", int8 "
+            << fixed(from["peak_int8_gops"], 0) << ") and " << fixed(from["read_gbs"], 0) << " GB/s measured with "
             << from["instructions"].get<std::string>() << "; backend " << from["backend"].get<std::string>() << "; " << from["cpu"].get<std::string>()
             << "; " << from["engine"].get<std::string>() << "; regnet " << from["version"].get<std::string>() << " ("
             << from["commit"].get<std::string>() << ")\n";
@@ -353,19 +364,14 @@ int converse(const Network& network, const BenchOptions& options, const regnet::
 
 int run(BenchOptions options) {
   const std::vector<int> batches = parse_numbers("--batch", options.batches);
-  const int cores_here = regnet::default_threads().count;
-  if (options.hint == "latency") options.threads = std::to_string(cores_here);
-  if (options.hint == "throughput") {
-    // A batch is divided among the threads of one session, image by image; single images go to sessions of one thread each.
-    const bool divided = *std::min_element(batches.begin(), batches.end()) >= cores_here;
-    options.threads = std::to_string(divided ? cores_here : 1);
-    options.streams = divided ? 1 : cores_here;
-  }
-  const std::vector<int> all_threads =
-      options.threads.empty() ? std::vector<int>{regnet::default_threads().count} : parse_numbers("--threads", options.threads);
+  const int here = regnet::default_threads().count;
+  const std::vector<int> all_threads = options.threads.empty() ? std::vector<int>{here} : parse_numbers("--threads", options.threads);
   if (options.models.empty() && options.weights.empty()) options.models = {"regnetx_*"};
   const std::vector<std::string> models = options.weights.empty() ? expand_models(options.models) : std::vector<std::string>{""};
   if (options.interactive) {
+    if (options.streams != 1 || options.hint == "throughput" || options.layers)
+      regnet::fail(regnet::Code::invalid_argument,
+                   "bench: --interactive times the runs of one session; expected neither --streams, --layers nor --hint throughput");
     if (models.size() != 1 || batches.size() != 1 || all_threads.size() != 1)
       regnet::fail(regnet::Code::invalid_argument, "bench: --interactive takes one network, one batch and one number of threads");
     return converse(prepare(models[0], options), options, {batches[0], all_threads[0]});
@@ -374,8 +380,13 @@ int run(BenchOptions options) {
   std::vector<Json> rows;
   for (const std::string& model : models) {
     const Network network = prepare(model, options);
-    for (const int threads : all_threads)
+    for (int threads : all_threads)
       for (const int batch : batches) {
+        if (options.hint == "throughput") {
+          // A batch is divided among the threads of one session, image by image; fewer images go to sessions of one thread each.
+          threads = batch >= here ? here : 1;
+          options.streams = batch >= here ? 1 : here;
+        }
         const int cores = threads * options.streams;
         if (!limits.contains(cores)) limits[cores] = regnet::measure_machine(cores);
         rows.push_back(measure(network, options, batch, threads, limits[cores]));

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include <regnet/model.hpp>
+#include <regnet/plan/plan_file.hpp>
 
 #include "commands.hpp"
 #include "model_choice.hpp"
@@ -21,12 +22,14 @@ int run(const CompileChoice& options) {
     regnet::fail(regnet::Code::invalid_argument, options.out, ": the file to write is the file to read");
   if (!options.force && std::filesystem::exists(std::filesystem::symlink_status(options.out, error)))
     regnet::fail(regnet::Code::invalid_argument, options.out, ": exists already; --force replaces it");
+  if (regnet::is_plan_file(options.in))
+    regnet::fail(regnet::Code::invalid_argument, options.in, ": expected a checkpoint, found a plan, which is compiled already");
   regnet::LoadOptions load{"", options.weights_key, 0, options.recipe.preset(), options.recipe.overrides(), {}};
   load.compile.backend = regnet::Backend::own;
   load.compile.compact = options.compact;
   const regnet::Model model = regnet::load_model(std::filesystem::path(options.in), load);
   for (const std::string& warning : model.warnings) std::cerr << "regnet: warning: " << options.in << ": " << warning << '\n';
-  regnet::save_model(model, options.out);
+  regnet::save_model(model, options.out, options.force ? regnet::Existing::replace : regnet::Existing::keep);
   if (!options.quiet)
     std::cerr << options.out << ": " << model.name << ", " << model.plan.classes() << " classes, "
               << std::filesystem::file_size(options.out) / 1'000'000 << " MB for " << std::filesystem::file_size(options.in) / 1'000'000

@@ -8,6 +8,7 @@
 
 #include <regnet/base/foreign_text.hpp>
 #include <regnet/base/mapped_file.hpp>
+#include <regnet/plan/plan_file.hpp>
 #include <regnet/weights/open.hpp>
 #include <regnet/weights/safetensors.hpp>
 
@@ -69,7 +70,8 @@ regnet::RecipeOverrides RecipeChoice::overrides() const {
 
 void ModelChoice::add_options(CLI::App& app) {
   app.add_option("--weights", x_weights,
-                 "Checkpoint of pycls, mmcls, timm, torchvision, transformers or VISSL; without it the built-in demo network is used");
+                 "Checkpoint of pycls, mmcls, timm, torchvision, transformers or VISSL, or a plan of regnet compile; without it the built-in demo "
+                 "network is used");
   app.add_option("--model", x_model, "The network that the weights must be; without it, it is recognised from their shapes");
   app.add_option("--classes", x_classes, "The number of classes that the weights must have")->check(CLI::Range(1, 1 << 20));
   app.add_option("--weights-key", x_weights_key, weights_key_help);
@@ -82,6 +84,8 @@ void ModelChoice::add_options(CLI::App& app) {
 
 regnet::Model ModelChoice::load(bool quiet, const regnet::SessionOptions& expected) const {
   regnet::LoadOptions options{x_model, x_weights_key, x_classes, x_recipe.preset(), x_recipe.overrides(), {}};
+  if (!x_tuning.empty() && !is_demo() && regnet::is_plan_file(x_weights))
+    regnet::fail(regnet::Code::invalid_argument, x_weights, ": --tuning: a plan's kernels were chosen when it was compiled");
   options.compile = {backend(), expected, false, tuned_ways(x_tuning, expected, quiet)};
   regnet::Model model = is_demo() ? regnet::load_model(regnet::read_safetensors(demo_bytes(), nullptr), "built-in demo", options)
                                   : regnet::load_model(std::filesystem::path(x_weights), options);

@@ -6,7 +6,9 @@
 namespace regnet {
 
 struct MachineLimits {
-  double gflops = 0;         // fused multiply-adds of float, two operations each, from registers, on all threads together
+  double gflops = 0;       // fused multiply-adds of float, two operations each, from registers, on all threads together
+  double bf16_gflops = 0;  // the same of bf16, and of int8, with AVX-512; 0 where the CPU has no instructions for it
+  double int8_gops = 0;
   double read_gbs = 0;       // GB/s read from memory larger than the caches, on all threads together
   std::string instructions;  // "avx512", "avx2", "portable": what they were measured with
 };
@@ -18,7 +20,7 @@ std::string cpu_name();
 // the speed of everything that threads do together. 0 where there is one thread only.
 double measure_handover(double seconds = 0.02);
 
-// Takes about `seconds` for each of the two. The best of several rounds, since others may use the machine too.
+// Takes about `seconds` for each of them. The best of several rounds, since others may use the machine too.
 MachineLimits measure_machine(int threads, double seconds = 0.2);
 
 }  // namespace regnet

@@ -50,7 +50,7 @@ class Plan {
   std::shared_ptr<const detail::PlanImpl> x_impl;
 };
 
-// Folds, fuses, creates the kernels and packs the weights. The plan keeps the mapped checkpoint for sessions of other batch sizes.
+// Folds, fuses, creates the kernels and packs the weights. A plan of oneDNN keeps the mapped checkpoint for sessions of other batch sizes, one of the own kernels does not.
 // Throws invalid_argument when the graph does not end in a linear layer, numeric when weights are or become NaN or infinite (naming the tensors), unsupported when oneDNN has no kernel at all.
 Plan compile(BoundWeights weights, const CompileOptions& options = {});
 

@@ -25,7 +25,7 @@ class Session {
   Session& operator=(Session&&) noexcept;
 
   // images: batch x 3 x height x width; logits: batch x classes; row-major. Allocates nothing of its own and creates no kernel.
-  // Throws invalid_argument when a span has another size, numeric when an image holds NaN or infinity. Activations that overflow inside the network
+  // Throws invalid_argument when a span has another size, numeric when an image holds NaN or infinity (the logits are then undefined). Activations that overflow inside the network
   // are not found: ReLU hides them.
   void run(std::span<const float> images, std::span<float> logits);
 

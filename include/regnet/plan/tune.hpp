@@ -32,7 +32,8 @@ struct Tuning {
   std::vector<TunedLayer> layers;  // that can go more than one way
 
   [[nodiscard]] bool fits(const Tuning& other) const {
-    return cpu == other.cpu && instructions == other.instructions && version == other.version && threads == other.threads && batch == other.batch;
+    return cpu != "unknown" && cpu == other.cpu && instructions == other.instructions && version == other.version && threads == other.threads &&
+           batch == other.batch;
   }
   // For CompileOptions.
   [[nodiscard]] std::map<std::string, std::string> ways() const {

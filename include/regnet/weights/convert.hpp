@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include <regnet/base/existing.hpp>
 #include <regnet/weights/names.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
@@ -15,8 +16,6 @@ TensorMap with_naming(const TensorMap& tensors, Naming naming);
 // What a safetensors file keeps of a checkpoint: tensors, class names and metadata; of a torch file's metadata "format: pt", the entry the tensors came
 // from (regnet.weights_key) and what is called regnet.* already.
 Checkpoint as_safetensors(const Checkpoint& checkpoint);
-
-enum class Existing { keep, replace };
 
 // Writes to a temporary file in the same folder and renames it when all is on the disk; the temporary goes when anything fails. With Existing::keep no
 // file is ever replaced, not even one that appears meanwhile; what is no regular file (a device, a folder) never is.

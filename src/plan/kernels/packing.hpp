@@ -16,6 +16,13 @@ inline std::vector<std::int64_t> direct_taps(int kernel, std::int64_t row, std::
   return taps;
 }
 
+// The same for whole rows of the kernel: the order of the weights stays.
+inline std::vector<std::int64_t> row_taps(int kernel, std::int64_t row) {
+  std::vector<std::int64_t> taps;
+  for (int y = 0; y < kernel; ++y) taps.push_back(y * row);
+  return taps;
+}
+
 // Source weights: [groups * out][in][kernel][kernel]. Order: group, panel, tap, input channel, channel of the panel.
 inline void pack_direct(const Kernels& kernels, const float* weights, int groups, int out, int in, int kernel, float* dst) {
   const int area = kernel * kernel;
