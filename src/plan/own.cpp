@@ -26,11 +26,12 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t most_fetched = 512 * 1024;  // bytes of a source: half of a small second cache
 
-// A thread whose core another process needs holds up all others at every barrier, for milliseconds each time. One that arrives so much later than the caller, and than twice
-// the caller's own part of the step takes, rests: the next runs go without it, for a while that doubles when it happens again.
+// A thread whose core another process needs holds up all others at every barrier, for milliseconds each time. One for which the caller has waited a quarter of a run rests: the
+// next runs go without it, at first for the time of some runs, and for twice as long each time it happens again. Only what exceeds `patience` counts as waiting.
 constexpr auto patience = std::chrono::microseconds(300);
-constexpr milliseconds least_rest{20}, most_rest{320};
-constexpr int most_resting = 8;
+constexpr int least_rest = 8, most_rest = 64;  // runs
+constexpr Clock::duration shortest_rest = milliseconds(20), longest_rest = milliseconds(2000);
+constexpr int most_resting = 8;  // threads at a time
 
 // The memory of one image on its way through the network.
 struct Lane {
@@ -42,8 +43,8 @@ struct Lane {
 struct alignas(64) Member {
   std::atomic<Clock::rep> arrived{0};  // when it came to the last barrier
   Clock::time_point rests_until{};     // this and below: the caller's
-  milliseconds rest = least_rest;
-  bool late = false;
+  int rest = least_rest;
+  Clock::duration waited_for{};  // in this run
 };
 
 class OwnSession final : public SessionImpl {
@@ -103,8 +104,9 @@ class OwnSession final : public SessionImpl {
           (*observe)(x_program.layers[static_cast<std::size_t>(step.node)], [&] { return x_steps.values_of(x_lanes[0].arena.data(), step.node); });
         }
       } else {
+        const Clock::time_point began = Clock::now();
         x_team.run(x_active, [&](int thread) { do_steps(x_lanes[0], division, thread, src, dst); });
-        judge_lateness();
+        judge_lateness(began);
       }
     }
     if (x_broken.load(std::memory_order_relaxed)) refuse_image();
@@ -129,12 +131,12 @@ class OwnSession final : public SessionImpl {
     }
   }
 
-  void judge_lateness() {
+  void judge_lateness(Clock::time_point began) {
     const Clock::time_point now = Clock::now();
     for (std::size_t i = 1; i < x_active.size(); ++i) {
       Member& member = x_members[static_cast<std::size_t>(x_active[i])];
-      if (std::exchange(member.late, false)) {
-        member.rests_until = now + member.rest;
+      if (std::exchange(member.waited_for, {}) > (now - began) / 4) {
+        member.rests_until = now + std::clamp(member.rest * (now - began), shortest_rest, longest_rest);
         member.rest = std::min(2 * member.rest, most_rest);
       } else {
         member.rest = std::max(member.rest / 2, least_rest);
@@ -142,27 +144,24 @@ class OwnSession final : public SessionImpl {
     }
   }
 
-  // `index` is that among the active; `began` is when this thread's part of the step began.
-  void meet(int index, int threads, Clock::time_point& began) {
+  // `index` is that among the active.
+  void meet(int index, int threads) {
     if (threads == 1) return;
     const Clock::time_point here = Clock::now();
-    x_members[static_cast<std::size_t>(x_active[static_cast<std::size_t>(index)])].arrived.store(here.time_since_epoch().count(),
-                                                                                                 std::memory_order_relaxed);
+    const auto member = [&](int active) -> Member& { return x_members[static_cast<std::size_t>(x_active[static_cast<std::size_t>(active)])]; };
+    member(index).arrived.store(here.time_since_epoch().count(), std::memory_order_relaxed);
     x_barrier.wait(threads);
-    if (index != 0) return;
-    const Clock::time_point limit = here + std::max<Clock::duration>(patience, 2 * (here - began));
-    began = Clock::now();
-    if (began < limit) return;
-    for (const int member : x_active)
-      if (x_members[static_cast<std::size_t>(member)].arrived.load(std::memory_order_relaxed) > limit.time_since_epoch().count())
-        x_members[static_cast<std::size_t>(member)].late = true;
+    if (index != 0 || Clock::now() - here < patience) return;
+    for (int i = 1; i < threads; ++i) {
+      const Clock::duration late(member(i).arrived.load(std::memory_order_relaxed) - here.time_since_epoch().count());
+      if (late > patience) member(i).waited_for += late;
+    }
   }
 
   // All steps, by one of the division's threads, which wait for each other after each.
   void do_steps(Lane& lane, const Division& division, int thread, const float* image, float* logits) {
     float* arena = lane.arena.data();
     const int threads = division.threads();
-    Clock::time_point began = threads > 1 ? Clock::now() : Clock::time_point{};
     for (std::size_t i = 0; i < x_program.steps.size(); ++i) {
       const Step& step = x_program.steps[i];
       if (threads > 1 && step.kind == Kind::convolution) fetch_foreign(arena, division, step, thread);
@@ -173,7 +172,7 @@ class OwnSession final : public SessionImpl {
       } else {
         do_step(lane, division, step, thread, image, logits);
       }
-      meet(thread, threads, began);
+      meet(thread, threads);
     }
   }
 
