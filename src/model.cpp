@@ -10,6 +10,8 @@
 #include <regnet/plan/plan_file.hpp>
 #include <regnet/weights/open.hpp>
 
+#include "model_file.hpp"
+
 namespace regnet {
 
 Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options) {
@@ -46,8 +48,6 @@ Model load_model(const Checkpoint& checkpoint, const std::string& origin, const 
           std::move(warnings),
           std::move(plan)};
 }
-
-Model load_compiled_model(const std::filesystem::path& path, const LoadOptions& options);  // model_file.cpp
 
 Model load_model(const std::filesystem::path& weights, const LoadOptions& options) {
   if (is_plan_file(weights)) return load_compiled_model(weights, options);

@@ -1,11 +1,12 @@
 // A model as a plan file: the plan, and what the facade knows about it as JSON.
+#include "model_file.hpp"
+
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
 
 #include <regnet/base/foreign_text.hpp>
 #include <regnet/design/zoo.hpp>
-#include <regnet/model.hpp>
 #include <regnet/plan/plan_file.hpp>
 
 namespace regnet {
@@ -80,7 +81,13 @@ void check_options(const Model& model, const LoadOptions& options) {
 }  // namespace
 
 void save_model(const Model& model, const std::filesystem::path& path, Existing existing) {
-  save_plan(model.plan, path, json_of(model).dump(), existing);
+  std::string about;
+  try {
+    about = json_of(model).dump();
+  } catch (const Json::exception&) {
+    fail(Code::unsupported, path.string(), ": a name of a class or of an entry is no UTF-8, which a plan file needs");
+  }
+  save_plan(model.plan, path, about, existing);
 }
 
 Model load_compiled_model(const std::filesystem::path& path, const LoadOptions& options) {

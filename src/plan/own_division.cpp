@@ -54,7 +54,7 @@ Region Division::written(const Step& step, int thread) const {
     return {rows, {channel(panels.begin), channel(panels.end)}};
   }
   const int across = kernels::winograd_tiles(dims.width), tiles = across * kernels::winograd_tiles(dims.height);
-  const int per_group = (tiles + step.tiles_at_once - 1) / step.tiles_at_once;
+  const int per_group = step.blocks_per_group;
   const Range blocks = part(winograd_blocks(x_program, step), x_threads, thread);
   const Range groups{blocks.begin / per_group, (blocks.end + per_group - 1) / per_group};
   Range of_groups{0, dims.height};

@@ -161,7 +161,9 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
       reserve(count, static_cast<std::size_t>(conv->out_channels));
     } else {
       const bool transformed = step.way == Way::transformed;
-      step.tiles_at_once = kernels::winograd_block(in, kernels::winograd_tiles(node.dims.height) * kernels::winograd_tiles(node.dims.width));
+      const int tiles = kernels::winograd_tiles(node.dims.height) * kernels::winograd_tiles(node.dims.width);
+      step.tiles_at_once = kernels::winograd_block(in, tiles);
+      step.blocks_per_group = (tiles + step.tiles_at_once - 1) / step.tiles_at_once;
       program.scratch_floats =
           std::max(program.scratch_floats, static_cast<std::size_t>(program.kernels.winograd_scratch(in, step.tiles_at_once, transformed)));
       reserve(transformed ? 4 * count : count, static_cast<std::size_t>(conv->out_channels));

@@ -42,7 +42,8 @@ struct Step {
   std::size_t weights = 0, bias = 0;  // in the packed weights, in floats
   std::vector<std::int64_t> taps;     // and how many channels from each on
   int tap_length = 0;
-  int tiles_at_once = 0, panels = 0;
+  int tiles_at_once = 0, blocks_per_group = 0;  // Winograd
+  int panels = 0;                               // direct, of all groups
   // More than 0: may be done together with the next step, so many of that one's rows at a time, in memory from `band` on.
   int band_rows = 0;
   std::size_t band = 0;

@@ -37,10 +37,6 @@ constexpr kernels::Range part(int count, int parts, int index) {
 }
 
 // Blocks of tiles, of all groups.
-inline int winograd_blocks(const Program& program, const Step& step) {
-  const Dims& dims = program.node(step).dims;
-  const int tiles = kernels::winograd_tiles(dims.height) * kernels::winograd_tiles(dims.width);
-  return (tiles + step.tiles_at_once - 1) / step.tiles_at_once * std::get<Conv>(program.node(step).op).groups;
-}
+inline int winograd_blocks(const Program& program, const Step& step) { return step.blocks_per_group * std::get<Conv>(program.node(step).op).groups; }
 
 }  // namespace regnet::detail

@@ -144,8 +144,9 @@ PlanFile parse(const std::shared_ptr<const MappedFile>& file) {
   if (floats > bytes.size() / sizeof(float) || bytes.size() != begin + floats * sizeof(float))
     fail(Code::bad_format, "expected ", floats, " weights from byte ", begin, " to the end, found a file of ", bytes.size(), " bytes");
   const std::span<const std::byte> data = bytes.subspan(begin);
-  if (checksums(data) != header.at("crc32").get<std::vector<std::uint32_t>>())
-    fail(Code::bad_format, "the weights' checksums differ: the file is damaged");
+  std::vector<std::uint32_t> expected;
+  for (const Json& sum : header.at("crc32")) expected.push_back(static_cast<std::uint32_t>(integer(sum, 0, 0xffffffff)));
+  if (checksums(data) != expected) fail(Code::bad_format, "the weights' checksums differ: the file is damaged");
   return {detail::plan_of(std::make_shared<detail::OwnPlan>(std::move(graph), std::move(program),
                                                             detail::PackedWeights{reinterpret_cast<const float*>(data.data()), file})),
           header.at("about").get<std::string>()};
