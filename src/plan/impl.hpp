@@ -29,6 +29,7 @@ class PlanImpl {
   virtual ~PlanImpl() = default;
   [[nodiscard]] virtual std::unique_ptr<SessionImpl> open(const SessionOptions& options) const = 0;
   [[nodiscard]] virtual Backend backend() const = 0;
+  [[nodiscard]] virtual Precision precision() const { return Precision::f32; }
   [[nodiscard]] virtual const std::vector<LayerReport>& layers() const = 0;
 
   const Graph graph;              // as it was given, not fused

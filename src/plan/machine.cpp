@@ -47,7 +47,7 @@ MachineLimits measure_machine(int threads, double seconds) {
     return best;
   };
   limits.gflops = rate(kernels.multiply_add);
-  if (kernels::has_bf16()) limits.bf16_gflops = rate(kernels::multiply_add_bf16);
+  if (const kernels::Kernels* bf16 = kernels::best_kernels(Precision::bf16)) limits.bf16_gflops = rate(bf16->multiply_add);
   if (kernels::has_int8()) limits.int8_gops = rate(kernels::multiply_add_int8);
   const AlignedBuffer memory(floats * static_cast<std::size_t>(team.size()));
   for (const Clock::time_point start = Clock::now(); seconds_since(start) < seconds;) {

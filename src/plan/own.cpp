@@ -217,16 +217,16 @@ class OwnSession final : public SessionImpl {
   // Rows of the source that another thread has written come from another core, which takes hundreds of cycles for each line unless many are asked for at once.
   void fetch_foreign(const float* arena, const Division& division, const Step& step, int thread) const {
     const Region wanted = division.read(step, thread), own = division.written(x_program.steps[static_cast<std::size_t>(step.src)], thread);
-    const bool all_channels = own.channels.begin <= wanted.channels.begin && wanted.channels.end <= own.channels.end;
+    const bool all_words = own.words.begin <= wanted.words.begin && wanted.words.end <= own.words.end;
     const Place& src = x_program.place(step.src);
     const int pixels = x_program.graph.node(step.src).dims.width, rows = wanted.rows.end - wanted.rows.begin;
-    const auto channels = static_cast<std::size_t>(wanted.channels.end - wanted.channels.begin);
-    if (static_cast<std::size_t>(rows * pixels) * channels * sizeof(float) > most_fetched && !all_channels) return;
+    const auto words = static_cast<std::size_t>(wanted.words.end - wanted.words.begin);
+    if (static_cast<std::size_t>(rows * pixels) * words * sizeof(float) > most_fetched && !all_words) return;
     for (int y = wanted.rows.begin; y < wanted.rows.end; ++y) {
-      if (all_channels && own.rows.begin <= y && y < own.rows.end) continue;
+      if (all_words && own.rows.begin <= y && y < own.rows.end) continue;
       const float* row = arena + src.origin + y * src.row;
       for (int x = 0; x < pixels; ++x)
-        for (int c = wanted.channels.begin; c < wanted.channels.end; c += 16) __builtin_prefetch(row + x * src.pixel + c, 0, 2);
+        for (int word = wanted.words.begin; word < wanted.words.end; word += 16) __builtin_prefetch(row + x * src.pixel + word, 0, 2);
     }
   }
 
@@ -266,10 +266,25 @@ bool own_supports(const Graph& graph) { return can_be_programmed(fuse(graph)); }
 
 bool own_is_faster() { return &kernels::best_kernels() != kernels::portable_kernels(); }
 
+void require(Precision precision, const Graph& graph) {
+  if (!kernels::best_kernels(precision))
+    fail(Code::unsupported, "compile: ", name_of(precision), " needs a CPU with AVX512-BF16 or AMX; this one has, or may use, ",
+         kernels::best_kernels().name);
+  if (precision == Precision::bf16 && (!can_be_programmed(fuse(graph)) || graph.input_dims().channels != 3))
+    fail(Code::unsupported, "compile: ", name_of(precision),
+         " is for networks put together as RegNetX, of images with 3 channels; found another graph");
+}
+
 std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, const CompileOptions& options) {
+  Precision precision = options.precision;
+  if (precision == Precision::automatic)
+    precision = kernels::bf16_is_faster() && options.ways.empty() && weights.graph.input_dims().channels == 3 ? Precision::bf16 : Precision::f32;
+  require(precision, weights.graph);
+  if (precision != Precision::f32 && !options.ways.empty())
+    fail(Code::invalid_argument, "compile: ways are those of f32, expected none for ", name_of(precision));
   Graph fused = fuse(weights.graph);
   Ways ways = ways_of(fused, options.ways);
-  Program program = make_program(std::move(fused), kernels::best_kernels(), ways, options.compact);
+  Program program = make_program(std::move(fused), precision, ways, options.compact);
   auto packed = std::make_shared<AlignedBuffer>(program.weights_floats);
   std::vector<Finding> findings = pack(program, weights, packed->data());
   const float* data = packed->data();

@@ -21,6 +21,7 @@ class OwnPlan final : public PlanImpl {
 
   std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override;
   Backend backend() const override { return Backend::own; }
+  Precision precision() const override { return x_program.kernels.precision; }
   const std::vector<LayerReport>& layers() const override { return x_program.layers; }
 
   const Program& program() const { return x_program; }
@@ -36,6 +37,9 @@ bool own_supports(const Graph& graph);
 
 // Whether this CPU has the instructions for which the own kernels were measured to be faster than oneDNN's.
 bool own_is_faster();
+
+// Throws unsupported when own plans cannot have that precision, which is not automatic, on this CPU or for this graph.
+void require(Precision precision, const Graph& graph);
 
 // Precondition: own_supports. The plan keeps no hold of the weights.
 std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, const CompileOptions& options);

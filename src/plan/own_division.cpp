@@ -42,17 +42,19 @@ Region Division::written(const Step& step, int thread) const {
   const Dims& dims = x_program.node(step).dims;
   const Split split = this->split(step);
   const Range rows = part(dims.height, split.by_rows, thread / split.by_panels);
-  if (step.kind != Kind::convolution) return {rows, {0, dims.channels}};
+  const auto words = [&](int channels) { return x_program.words(step.node, channels); };
+  if (step.kind != Kind::convolution) return {rows, {0, words(dims.channels)}};
   const Conv& conv = std::get<Conv>(x_program.node(step).op);
-  const int channels = conv.out_channels / conv.groups;
   if (step.way == Way::direct) {
+    const int channels = x_program.group_channels(step);
     const Range panels = part(step.panels, split.by_panels, thread % split.by_panels);
-    const int per_group = step.panels / conv.groups;
+    const int per_group = step.panels / step.groups;
     const auto channel = [&](int panel) {
-      return panel / per_group * channels + std::min(channels, panel % per_group * x_program.kernels.widest_panel);
+      return std::min(dims.channels, panel / per_group * channels + std::min(channels, panel % per_group * x_program.kernels.widest_panel));
     };
-    return {rows, {channel(panels.begin), channel(panels.end)}};
+    return {rows, {words(channel(panels.begin)), words(channel(panels.end))}};
   }
+  const int channels = conv.out_channels / conv.groups;
   const int across = kernels::winograd_tiles(dims.width), tiles = across * kernels::winograd_tiles(dims.height);
   const int per_group = step.blocks_per_group;
   const Range blocks = part(winograd_blocks(x_program, step), x_threads, thread);
@@ -72,7 +74,7 @@ Region Division::read(const Step& step, int thread) const {
   const Conv& conv = std::get<Conv>(x_program.node(step).op);
   region.rows = {std::max(0, region.rows.begin * conv.stride - conv.kernel / 2),
                  std::min(dims.height, (region.rows.end - 1) * conv.stride + conv.kernel / 2 + 1)};
-  if (conv.groups == 1) region.channels = {0, dims.channels};
+  if (conv.groups == 1) region.words = {0, x_program.words(step.src, dims.channels)};
   return region;
 }
 

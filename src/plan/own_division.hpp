@@ -12,9 +12,9 @@ struct Split {
   int by_rows = 1, by_panels = 1;
 };
 
-// Which part of a tensor: rows, and channels of each pixel.
+// Which part of a tensor: rows, and words of each pixel.
 struct Region {
-  kernels::Range rows, channels;
+  kernels::Range rows, words;
 };
 
 class Division {

@@ -25,10 +25,12 @@ struct Slot {
 
 struct Layout {
   const Graph& graph;
+  int per_word;
   std::vector<NodeId> last_use;
   std::vector<int> border;
 
-  explicit Layout(const Graph& fused) : graph(fused), last_use(graph.nodes().size(), 0), border(graph.nodes().size(), 0) {
+  Layout(const Graph& fused, int channels_per_word)
+      : graph(fused), per_word(channels_per_word), last_use(graph.nodes().size(), 0), border(graph.nodes().size(), 0) {
     for (NodeId id = 0; id <= graph.last(); ++id)
       for (const NodeId src : graph.node(id).inputs) {
         last_use[static_cast<std::size_t>(src)] = id;
@@ -47,11 +49,11 @@ struct Layout {
   // A pointwise convolution whose large output only the strided convolution after it reads: both can be done band by band, and of that output only one band ever lies in memory, or
   // rather in the cache. What the first reads must then live as long as the second works.
   [[nodiscard]] bool is_banded(NodeId id) const {
-    constexpr std::int64_t least = 192 * 1024;  // floats: about what a second cache of 1 MiB holds beside the rest
+    constexpr std::int64_t least = 192 * 1024;  // words: about what a second cache of 1 MiB holds beside the rest
     if (id == graph.last() || last_use[static_cast<std::size_t>(id)] != id + 1) return false;
     const auto *first = std::get_if<Conv>(&graph.node(id).op), *second = std::get_if<Conv>(&graph.node(id + 1).op);
     return first && second && first->kernel == 1 && second->kernel == 3 && second->stride > 1 && second->stride <= second->kernel && !first->add &&
-           graph.node(id + 1).inputs == std::vector<NodeId>{id} && graph.node(id).dims.count() > least;
+           graph.node(id + 1).inputs == std::vector<NodeId>{id} && graph.node(id).dims.count() / per_word > least;
   }
 
   [[nodiscard]] bool adds(NodeId id) const {
@@ -74,6 +76,7 @@ std::size_t take_slot(std::vector<Slot>& slots, NodeId id, NodeId last_use, std:
 // Nodes that 3x3 convolutions read get a buffer with a border that no other shape of node shares, so that its zeros stay. The others share slots as their lifetimes allow.
 void place_outputs(Program& program, const Layout& layout) {
   const Graph& graph = program.graph;
+  const kernels::Kernels& kernels = program.kernels;
   const std::size_t count = graph.nodes().size();
   program.places.resize(count);
   std::vector<Slot> slots;
@@ -84,12 +87,15 @@ void place_outputs(Program& program, const Layout& layout) {
     const auto id = static_cast<NodeId>(i);
     const Dims& dims = graph.node(id).dims;
     Place& place = program.places[i];
-    place.pixel = id == graph.last() ? program.padded_classes() : dims.channels;
-    // Pixels that lie 2 or 4 KiB apart would fall into the same lines of the first cache, where a tile needs 14 of them at once.
-    if (dims.channels % 512 == 0) place.pixel += 16;
+    place.pixel = id == graph.last() ? program.padded_classes() : program.words(id, dims.channels);
+    // A kernel that reads more than a pixel's channels must find finite values there.
+    if (id > 0 && !program.is_head(id)) place.pixel = rounded_up(static_cast<int>(place.pixel), kernels.depth_multiple);
+    // Pixels that lie 2 or 4 KiB apart would fall into the same lines of the first cache, where a tile needs 14 or more of them at once.
+    if (place.pixel % (512 / kernels.per_word()) == 0) place.pixel += 16;
     if (const int border = layout.border[i]; border > 0) {
-      // Winograd reads whole tiles, up to three rows and columns more.
-      const int rows = rounded_up(dims.height, 4) + 2 * border, columns = rounded_up(dims.width, 4) + 2 * border;
+      // Winograd reads whole tiles, up to three rows and columns more. Without it, the border on the right is that on the left of the next row.
+      const int rows = kernels.winograd ? rounded_up(dims.height, 4) + 2 * border : dims.height + 2 * border + 1;
+      const int columns = kernels.winograd ? rounded_up(dims.width, 4) + 2 * border : dims.width + border;
       place.row = place.pixel * columns;
       const bool banded = layout.is_banded(id);
       const auto [known, is_new] =
@@ -100,6 +106,12 @@ void place_outputs(Program& program, const Layout& layout) {
     }
     place.row = place.pixel * dims.width;
     const int middle = dims.height / 2;
+    if (program.is_head(id) && kernels.per_word() > 1) {  // floats must not be taken for other words
+      slot_of[i] = slots.size();
+      slots.push_back({lines_up(static_cast<std::size_t>(middle * place.row)), lines_up(static_cast<std::size_t>((dims.height - middle) * place.row)),
+                       graph.last()});
+      continue;
+    }
     slot_of[i] = layout.adds(id) ? slot_of[static_cast<std::size_t>(graph.node(id).inputs[1])]
                                  : take_slot(slots, id, layout.last_use[i], lines_up(static_cast<std::size_t>(middle * place.row)),
                                              lines_up(static_cast<std::size_t>((dims.height - middle) * place.row)));
@@ -116,7 +128,10 @@ void place_outputs(Program& program, const Layout& layout) {
     else if (layout.is_banded(id)) place.begin += floats;  // last: where bands are used, nothing touches these pages, and they take no memory
     place.origin = place.begin + static_cast<std::size_t>(layout.border[i] * (place.row + place.pixel));
   }
-  program.arena_floats = floats + banded_floats;
+  // Tiles of pixels may begin with the last one.
+  std::int64_t widest = 0;
+  for (const Place& place : program.places) widest = std::max(widest, place.pixel);
+  program.arena_floats = floats + banded_floats + static_cast<std::size_t>(kernels.depth_multiple > 1 ? 32 * widest : 0);
 }
 
 void plan_band(Program& program, Step& step) {
@@ -140,25 +155,30 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
     program.weights_floats = step.bias + lines_up(bias);
   };
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
+    const kernels::Kernels& kernels = program.kernels;
     const int in = conv->in_channels / conv->groups, out = conv->out_channels / conv->groups;
     const auto count = static_cast<std::size_t>(conv->out_channels) * static_cast<std::size_t>(in * conv->kernel * conv->kernel);
     step.kind = Kind::convolution;
     if (conv->add) step.residual = node.inputs[1];
     const auto chosen = ways.find(node.name);
-    step.way = chosen == ways.end() ? best_way(*conv, node.dims, compact) : chosen->second;
+    step.way = !kernels.winograd ? Way::direct : chosen == ways.end() ? best_way(*conv, node.dims, compact) : chosen->second;
     if (compact && step.way == Way::transformed) step.way = Way::winograd;
     how = name_of(step.way);
     if (step.way == Way::direct) {
       const Place& src = program.place(step.src);
+      const int most = kernels::groups_at_once(kernels, conv->groups, in);
+      step.groups = (conv->groups + most - 1) / most;
+      const int together = (conv->groups + step.groups - 1) / step.groups;
       step.taps = kernels::direct_taps(conv->kernel, src.row, src.pixel);
-      step.tap_length = in;
+      step.tap_length = program.words(step.src, together * in);
       // Without groups, and with nothing between the pixels, what a row of the kernel reads is one run: 9 channels for the stem instead of 3 times 3.
-      if (conv->groups == 1 && src.pixel == in) {
+      if (conv->groups == 1 && src.pixel == step.tap_length) {
         step.taps = kernels::row_taps(conv->kernel, src.row);
-        step.tap_length = conv->kernel * in;
+        step.tap_length *= conv->kernel;
       }
-      step.panels = program.kernels.panels(out, nullptr) * conv->groups;
-      reserve(count, static_cast<std::size_t>(conv->out_channels));
+      step.panels = kernels.panels(together * out, nullptr) * step.groups;
+      reserve(kernels::packed_words(kernels, step.groups, together * out, static_cast<int>(step.taps.size()), step.tap_length),
+              static_cast<std::size_t>(conv->out_channels));
     } else {
       const bool transformed = step.way == Way::transformed;
       const int tiles = kernels::winograd_tiles(node.dims.height) * kernels::winograd_tiles(node.dims.width);
@@ -173,14 +193,15 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
     how = name_of(Way::direct);
     step.taps = {0};
     step.tap_length = linear->in_features;
-    step.panels = program.kernels.panels(program.padded_classes(), nullptr);
+    step.panels = program.head.panels(program.padded_classes(), nullptr);
     reserve(static_cast<std::size_t>(program.padded_classes()) * static_cast<std::size_t>(linear->in_features),
             static_cast<std::size_t>(program.padded_classes()));
   } else if (std::holds_alternative<GlobalAveragePool>(node.op)) {
     step.kind = Kind::average;
     how = "average";
   }
-  program.layers.push_back({node.name, kind_of(node.op), node.dims, text("own:", program.kernels.name, ':', how), false});
+  program.layers.push_back(
+      {node.name, kind_of(node.op), node.dims, text("own:", (program.is_head(id) ? program.head : program.kernels).name, ':', how), false});
   return step;
 }
 
@@ -189,7 +210,10 @@ void pack_layer(const Program& program, const Step& step, FoldedLayer& layer, fl
   const Node& node = program.node(step);
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
     const int in = conv->in_channels / conv->groups, out = conv->out_channels / conv->groups;
-    if (step.way == Way::direct) {
+    if (step.way == Way::direct && program.kernels.per_word() > 1) {
+      kernels::pack_bf16(program.kernels, layer.weights.data(), {conv->groups, out, in, conv->kernel}, step.groups,
+                         static_cast<int>(step.taps.size()), step.tap_length, packed + step.weights);
+    } else if (step.way == Way::direct) {
       kernels::pack_direct(program.kernels, layer.weights.data(), conv->groups, out, in, conv->kernel, packed + step.weights);
     } else if (step.way == Way::winograd) {
       kernels::pack_winograd(program.kernels, layer.weights.data(), conv->groups, out, packed + step.weights);
@@ -200,7 +224,7 @@ void pack_layer(const Program& program, const Step& step, FoldedLayer& layer, fl
   } else {
     const int in = std::get<Linear>(node.op).in_features;
     layer.weights.resize(static_cast<std::size_t>(program.padded_classes()) * static_cast<std::size_t>(in), 0.0f);
-    kernels::pack_direct(program.kernels, layer.weights.data(), 1, program.padded_classes(), in, 1, packed + step.weights);
+    kernels::pack_direct(program.head, layer.weights.data(), 1, program.padded_classes(), in, 1, packed + step.weights);
   }
   std::copy(layer.bias.begin(), layer.bias.end(), packed + step.bias);
 }
@@ -229,7 +253,7 @@ bool can(Way way, const Conv& conv) {
 bool can_be_programmed(const Graph& fused) {
   const std::vector<Node>& nodes = fused.nodes();
   if (nodes.empty() || !std::holds_alternative<Linear>(nodes.back().op)) return false;
-  const Layout layout(fused);
+  const Layout layout(fused, 1);
   std::vector<NodeId> last_read(nodes.size(), 0);
   for (NodeId id = 0; id <= fused.last(); ++id)
     for (const NodeId src : fused.node(id).inputs) last_read[static_cast<std::size_t>(src)] = id;
@@ -270,9 +294,18 @@ Way best_way(const Conv& conv, const Dims& dims, bool compact) {
   return compact ? Way::winograd : Way::transformed;
 }
 
-Program make_program(Graph fused, const kernels::Kernels& kernels, const Ways& ways, bool compact) {
-  Program program{kernels, std::move(fused), {}, {}, {}};
-  const Layout layout(program.graph);
+bool Program::is_head(NodeId id) const {
+  return std::holds_alternative<GlobalAveragePool>(graph.node(id).op) || std::holds_alternative<Linear>(graph.node(id).op);
+}
+
+int Program::group_channels(const Step& step) const {
+  const Conv& conv = std::get<Conv>(node(step).op);
+  return (conv.groups + step.groups - 1) / step.groups * (conv.out_channels / conv.groups);
+}
+
+Program make_program(Graph fused, Precision precision, const Ways& ways, bool compact) {
+  Program program{*kernels::best_kernels(precision), kernels::best_kernels(), std::move(fused), {}, {}, {}};
+  const Layout layout(program.graph, program.kernels.per_word());
   place_outputs(program, layout);
   for (NodeId id = 0; id <= program.graph.last(); ++id) {
     program.steps.push_back(make_step(program, id, ways, compact));

@@ -27,7 +27,7 @@ bool can(Way way, const Conv& conv);
 // Other ways than the rule's, by name of the node.
 using Ways = std::map<std::string, Way>;
 
-// Where a node's output lies in the arena, in floats. `origin` is its first pixel, inside the border where there is one.
+// Where a node's output lies in the arena, in words of 4 bytes. `origin` is its first pixel, inside the border where there is one.
 struct Place {
   std::size_t begin = 0, origin = 0;
   std::int64_t pixel = 0, row = 0;
@@ -40,7 +40,8 @@ struct Step {
   Way way = Way::direct;
   NodeId node = 0, src = -1, residual = -1;
   std::size_t weights = 0, bias = 0;  // in the packed weights, in floats
-  std::vector<std::int64_t> taps;     // and how many channels from each on
+  int groups = 1;                     // direct: as the kernel sees them, which may be several of the network's at once
+  std::vector<std::int64_t> taps;     // and how many words from each on
   int tap_length = 0;
   int tiles_at_once = 0, blocks_per_group = 0;  // Winograd
   int panels = 0;                               // direct, of all groups
@@ -50,15 +51,22 @@ struct Step {
 };
 
 struct Program {
-  const kernels::Kernels& kernels;
-  Graph graph;                // fused
-  std::vector<Place> places;  // by node
-  std::vector<Step> steps;    // by node
+  const kernels::Kernels& kernels;  // of all layers up to the average
+  const kernels::Kernels& head;     // of the last, whose activations are floats
+  Graph graph;                      // fused
+  std::vector<Place> places;        // by node
+  std::vector<Step> steps;          // by node
   std::vector<LayerReport> layers;
   std::size_t weights_floats = 0, arena_floats = 0, scratch_floats = 0, band_floats = 0;
 
   [[nodiscard]] const Node& node(const Step& step) const { return graph.node(step.node); }
   [[nodiscard]] const Place& place(NodeId id) const { return places[static_cast<std::size_t>(id)]; }
+  // Whether a node's output is floats whatever the precision.
+  [[nodiscard]] bool is_head(NodeId id) const;
+  // Words of so many channels of a node's output.
+  [[nodiscard]] int words(NodeId id, int channels) const { return is_head(id) ? channels : (channels + kernels.per_word() - 1) / kernels.per_word(); }
+  // Output channels of a group, as a direct step's kernel sees it.
+  [[nodiscard]] int group_channels(const Step& step) const;
   // Of the last layer: a multiple of 8 logits.
   [[nodiscard]] int padded_classes() const { return (graph.classes() + 7) / 8 * 8; }
 };
@@ -70,8 +78,8 @@ bool can_be_programmed(const Graph& fused);
 // `compact` keeps no transformed weights.
 Way best_way(const Conv& conv, const Dims& dims, bool compact);
 
-// Precondition: can_be_programmed.
-Program make_program(Graph fused, const kernels::Kernels& kernels, const Ways& ways, bool compact);
+// Precondition: can_be_programmed, there are kernels for that precision, and ways other than direct are for f32.
+Program make_program(Graph fused, Precision precision, const Ways& ways, bool compact);
 
 // Folds and packs all weights, on several threads; `packed` is zeroed memory for weights_floats. Throws what refuse_errors throws; returns what else was found.
 std::vector<Finding> pack(const Program& program, const BoundWeights& weights, float* packed);

@@ -1,6 +1,7 @@
 #include "plan/own_steps.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include <regnet/base/finite.hpp>
 
@@ -17,7 +18,7 @@ bool OwnSteps::copy_input(float* arena, const Step& step, Range rows, const floa
     const float* from = image + std::int64_t{y} * dims.width;
     float* to = arena + dst.origin + static_cast<std::size_t>(y * dst.row);
     for (int c = 0; c < dims.channels; ++c) finite &= all_finite({from + c * area, static_cast<std::size_t>(dims.width)});
-    if (dims.channels == 3 && dst.pixel == 3) {
+    if (dims.channels == 3) {
       x_program.kernels.weave(from, area, dims.width, to);
       continue;
     }
@@ -31,11 +32,12 @@ kernels::Convolution OwnSteps::convolution(float* arena, const Step& step) const
   const Node& node = x_program.node(step);
   const Conv& conv = std::get<Conv>(node.op);
   const Place &src = x_program.place(step.src), &dst = x_program.place(step.node);
+  const int channels = x_program.group_channels(step);
   kernels::Convolution layer;
   layer.src = arena + (conv.kernel > 1 ? src.begin : src.origin);
   layer.src_pixel = conv.stride * src.pixel;
   layer.src_row = conv.stride * src.row;
-  layer.src_group = conv.in_channels / conv.groups;
+  layer.src_group = x_program.words(step.src, channels / (conv.out_channels / conv.groups) * (conv.in_channels / conv.groups));
   layer.taps = step.taps.data();
   layer.tap_count = static_cast<int>(step.taps.size());
   layer.tap_length = step.tap_length;
@@ -46,8 +48,9 @@ kernels::Convolution OwnSteps::convolution(float* arena, const Step& step) const
   layer.dst_pixel = dst.pixel;
   layer.dst_row = dst.row;
   layer.columns = node.dims.width;
-  layer.groups = conv.groups;
-  layer.channels = conv.out_channels / conv.groups;
+  layer.groups = step.groups;
+  layer.channels = channels;
+  layer.out_channels = conv.out_channels;
   layer.relu = conv.relu;
   return layer;
 }
@@ -124,10 +127,10 @@ void OwnSteps::linear(float* arena, const Step& step, Range panels, float* logit
   layer.bias = x_weights + step.bias;
   layer.dst = arena + x_program.place(step.node).origin;
   layer.columns = 1;
-  layer.channels = x_program.padded_classes();
-  x_program.kernels.convolve(layer, {0, 1}, panels);
+  layer.channels = layer.out_channels = x_program.padded_classes();
+  x_program.head.convolve(layer, {0, 1}, panels);
   // All panels but the last are of the widest kind.
-  const int widest = x_program.kernels.widest_panel, classes = x_program.graph.classes();
+  const int widest = x_program.head.widest_panel, classes = x_program.graph.classes();
   std::copy(layer.dst + std::min(classes, panels.begin * widest), layer.dst + std::min(classes, panels.end * widest),
             logits + std::min(classes, panels.begin * widest));
 }
@@ -135,10 +138,16 @@ void OwnSteps::linear(float* arena, const Step& step, Range panels, float* logit
 std::vector<float> OwnSteps::values_of(const float* arena, NodeId id) const {
   const Dims& dims = x_program.graph.node(id).dims;
   const Place& place = x_program.place(id);
+  const int per_word = x_program.is_head(id) ? 1 : x_program.kernels.per_word();
   std::vector<float> values;
   for (int c = 0; c < dims.channels; ++c)
     for (int y = 0; y < dims.height; ++y)
-      for (int x = 0; x < dims.width; ++x) values.push_back(arena[place.origin + static_cast<std::size_t>(y * place.row + x * place.pixel + c)]);
+      for (int x = 0; x < dims.width; ++x) {
+        const float word = arena[place.origin + static_cast<std::size_t>(y * place.row + x * place.pixel + c / per_word)];
+        // The first bf16 of a word is its lower half; a bf16 is the upper half of a float.
+        const auto bits = std::bit_cast<std::uint32_t>(word);
+        values.push_back(per_word == 1 ? word : std::bit_cast<float>(c % 2 == 0 ? bits << 16 : bits & 0xffff0000));
+      }
   return values;
 }
 

@@ -24,7 +24,7 @@ namespace {
 using Json = nlohmann::json;  // its search in objects is not linear, as that of ordered_json is
 
 constexpr char magic[16] = "regnet plan\n";
-constexpr int format = 1;  // raised when the kernels read their weights in another order
+constexpr int format = 2;  // raised when the kernels read their weights in another order
 constexpr std::size_t page = 4096, fixed_bytes = sizeof magic + sizeof(std::uint64_t), most_header = 4 << 20;
 constexpr std::size_t chunk = 4 << 20;  // bytes under one checksum
 constexpr std::size_t most_nodes = 10'000;
@@ -132,14 +132,19 @@ PlanFile parse(const std::shared_ptr<const MappedFile>& file) {
   if (const auto found = integer(header.at("format"), 0, 1 << 30); found != format || header.at("version").get<std::string>() != REGNET_VERSION)
     fail(Code::unsupported, "made by regnet ", in_quotes(header.at("version").get<std::string>()), ", format ", found, "; this is ", REGNET_VERSION,
          ", format ", format, ": compile it again");
-  const kernels::Kernels& kernels = kernels::best_kernels();
-  if (const auto isa = header.at("isa").get<std::string>(); isa != kernels.name)
-    fail(Code::unsupported, "made for ", in_quotes(isa), ", but this process uses ", kernels.name, ": compile it again");
+  const auto precision = header.at("precision").get<std::string>();
+  const std::optional<Precision> known = precision_of(precision);
+  if (!known || known == Precision::automatic) fail(Code::bad_format, "unknown precision ", in_quotes(precision));
+  const kernels::Kernels* kernels = kernels::best_kernels(*known);
+  if (const auto isa = header.at("isa").get<std::string>(); !kernels || isa != kernels->name)
+    fail(Code::unsupported, "made for ", in_quotes(isa), ", but this process uses ", (kernels ? *kernels : kernels::best_kernels()).name,
+         ": compile it again");
   Graph graph = graph_of(header.at("graph"));
   if (!detail::own_supports(graph)) fail(Code::bad_format, "a network that the own kernels cannot run");
   Graph fused = fuse(graph);
   detail::Ways ways = ways_of(header.at("ways"), fused);
-  detail::Program program = detail::make_program(std::move(fused), kernels, ways, false);
+  if (*known != Precision::f32 && graph.input_dims().channels != 3) fail(Code::bad_format, "images of other than 3 channels");
+  detail::Program program = detail::make_program(std::move(fused), *known, ways, false);
   const std::size_t begin = (fixed_bytes + static_cast<std::size_t>(length) + page - 1) / page * page, floats = program.weights_floats;
   if (floats > bytes.size() / sizeof(float) || bytes.size() != begin + floats * sizeof(float))
     fail(Code::bad_format, "expected ", floats, " weights from byte ", begin, " to the end, found a file of ", bytes.size(), " bytes");
@@ -158,7 +163,8 @@ void save_plan(const Plan& plan, const std::filesystem::path& path, const std::s
   const auto* own = dynamic_cast<const detail::OwnPlan*>(&detail::impl_of(plan));
   if (!own) fail(Code::invalid_argument, "save_plan: expected a plan of the own backend, found one of ", name_of(plan.backend()));
   const detail::Program& program = own->program();
-  Json header{{"format", format}, {"version", REGNET_VERSION}, {"isa", program.kernels.name}, {"graph", Json::array()}, {"ways", Json::object()}};
+  Json header{{"format", format},       {"version", REGNET_VERSION}, {"isa", program.kernels.name}, {"precision", name_of(program.kernels.precision)},
+              {"graph", Json::array()}, {"ways", Json::object()}};
   for (const Node& node : own->graph.nodes()) header["graph"].push_back(json_of(node));
   for (const detail::Step& step : program.steps)
     if (step.kind == detail::Kind::convolution) header["ways"][program.node(step).name] = name_of(step.way);

@@ -32,13 +32,19 @@ inline double worst_difference(const std::vector<float>& found, const std::vecto
   return worst / std::sqrt(squares / n - mean * mean);
 }
 
+// Logits as written in JSON, of one image or of several.
+inline std::vector<double> flattened(const nlohmann::json& logits) {
+  std::vector<double> all;
+  for (const nlohmann::json& item : logits) {
+    if (item.is_array()) all.insert(all.end(), item.begin(), item.end());
+    else all.push_back(item);
+  }
+  return all;
+}
+
 // 1e-4 is the promise; float networks of these depths come within 1e-5.
 inline void expect_golden(const std::vector<float>& found, const nlohmann::json& golden_logits) {
-  std::vector<double> golden;
-  for (const nlohmann::json& item : golden_logits) {
-    if (item.is_array()) golden.insert(golden.end(), item.begin(), item.end());
-    else golden.push_back(item);
-  }
+  const std::vector<double> golden = flattened(golden_logits);
   ASSERT_EQ(found.size(), golden.size());
   const double worst = worst_difference(found, golden);
   EXPECT_LT(worst, 1e-4);

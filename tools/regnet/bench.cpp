@@ -37,7 +37,7 @@ using Clock = std::chrono::steady_clock;
 struct BenchOptions {
   std::vector<std::string> models;
   std::string batches = "1", threads;
-  std::string weights, weights_key, backend = "auto", tuning, hint, output = "md";
+  std::string weights, weights_key, backend = "auto", dtype = "f32", tuning, hint, output = "md";
   double min_time = 1;
   int streams = 1, resolution = 224;
   bool compact = false, layers = false, interactive = false, quiet = false;
@@ -142,7 +142,22 @@ struct Runner {
   }
 };
 
-void check(const Network& network, const std::vector<float>& logits) {
+// Of floats, the largest difference counts. Random networks amplify what bf16 rounds, so that only the direction of the logits can be held against the reference.
+void check(const Network& network, const std::vector<float>& logits, regnet::Precision precision) {
+  if (precision == regnet::Precision::bf16) {
+    constexpr double least = 0.99;
+    for (std::size_t begin = 0; begin < logits.size(); begin += network.expected.size()) {
+      double product = 0, squares = 0, expected_squares = 0;
+      for (std::size_t i = 0; i < network.expected.size(); ++i) {
+        const double found = logits[begin + i], expected = network.expected[i];
+        product += found * expected, squares += found * found, expected_squares += expected * expected;
+      }
+      if (const double cosine = product / std::sqrt(squares * expected_squares); !(cosine >= least))
+        regnet::fail(regnet::Code::numeric, "bench: ", network.name, ": logits have a cosine of ", cosine,
+                     " with the reference's; expected at least ", least);
+    }
+    return;
+  }
   constexpr double tolerance = 5e-5;  // standard deviations
   double sum = 0, squares = 0, worst = 0;
   for (const float value : network.expected) sum += value, squares += double{value} * value;
@@ -155,8 +170,8 @@ void check(const Network& network, const std::vector<float>& logits) {
 }
 
 regnet::Plan compile_for(const Network& network, const BenchOptions& options, const regnet::SessionOptions& session) {
-  return regnet::compile(network.weights,
-                         {backend_of(options.backend), session, options.compact, tuned_ways(options.tuning, session, options.quiet)});
+  return regnet::compile(network.weights, {backend_of(options.backend), session, options.compact, tuned_ways(options.tuning, session, options.quiet),
+                                           *regnet::precision_of(options.dtype)});
 }
 
 double quantile(const std::vector<double>& sorted, double q) {
@@ -227,7 +242,7 @@ Json measure(const Network& network, const BenchOptions& options, int batch, int
   std::vector<std::unique_ptr<Runner>> runners;
   for (int i = 0; i < options.streams; ++i) runners.push_back(std::make_unique<Runner>(plan, network, session));
   const double load_ms = ms_since(start), first_ms = runners[0]->run();
-  check(network, runners[0]->logits);
+  check(network, runners[0]->logits, plan.precision());
   warm_up(*runners[0], 1000 * std::min(options.min_time, 2.0));
   std::vector<std::vector<double>> samples(runners.size());
   const double busy = busy_seconds(), own = own_seconds();
@@ -244,7 +259,7 @@ Json measure(const Network& network, const BenchOptions& options, int batch, int
   }
   const double seconds = ms_since(begin) / 1000;
   const double foreign = std::max(0.0, (busy_seconds() - busy - (own_seconds() - own)) / seconds);  // cores
-  for (const auto& runner : runners) check(network, runner->logits);
+  for (const auto& runner : runners) check(network, runner->logits, plan.precision());
   std::vector<double> all;
   for (const auto& of_stream : samples) all.insert(all.end(), of_stream.begin(), of_stream.end());
   Json raw = all;
@@ -255,7 +270,7 @@ Json measure(const Network& network, const BenchOptions& options, int batch, int
            {"batch", batch},
            {"threads", threads},
            {"streams", options.streams},
-           {"dtype", "f32"},
+           {"dtype", name_of(plan.precision())},
            {"p50_ms", p50},
            {"p90_ms", quantile(all, 0.9)},
            {"p99_ms", quantile(all, 0.99)},
@@ -343,7 +358,7 @@ void print_csv(const std::vector<Json>& rows) {
 int converse(const Network& network, const BenchOptions& options, const regnet::SessionOptions& session) {
   Runner runner(compile_for(network, options, session), network, session);
   runner.run();
-  check(network, runner.logits);
+  check(network, runner.logits, *regnet::precision_of(options.dtype));
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
@@ -429,6 +444,7 @@ Command add_bench(CLI::App& regnet) {
   app->add_option("--backend", options->backend, "own or onednn (kernels), or auto (the faster)")
       ->check(CLI::IsMember({"auto", "own", "onednn", "reference"}))
       ->capture_default_str();
+  app->add_option("--dtype", options->dtype, dtype_help)->check(CLI::IsMember(dtype_names))->capture_default_str();
   app->add_option("--min-time", options->min_time, "Seconds for each row, after warming up")->check(CLI::Range(0.001, 3600.0))->capture_default_str();
   app->add_flag("--layers", options->layers, "Each layer's time, share and implementation, and what bounds it");
   app->add_flag("--interactive", options->interactive, "Print \"ready\", then answer each line \"run SECONDS\" with the times of one network");

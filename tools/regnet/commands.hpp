@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <set>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
@@ -9,6 +11,10 @@ enum Exit { exit_done = 0, exit_failed_check = 1, exit_bad_input = 2, exit_some_
 
 inline constexpr const char* weights_key_help =
     "Which weights of a PyTorch file: model, ema (averaged), auto (what its framework would take) or an entry's name such as model_state";
+
+inline constexpr const char* dtype_help =
+    "What activations and weights are: f32, bf16 (CPUs with AMX or AVX512-BF16), or auto (the faster); without it f32";
+inline const std::set<std::string> dtype_names{"auto", "bf16", "f32"};
 
 using Run = std::function<int()>;
 

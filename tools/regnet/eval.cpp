@@ -123,9 +123,9 @@ Command add_eval(CLI::App& regnet) {
   app->get_option("--table")->needs(configs);
   app->get_option("--weights-dir")->needs(configs);
   for (const char* offline : {"--from", "--merge"})
-    for (const char* ignored : {"--weights", "--weights-key",   "--model",       "--classes",  "--backend",       "--preset",  "--resize",
-                                "--crop",    "--interpolation", "--crop-offset", "--channels", "--mean",          "--std",     "--data",
-                                "--labels",  "--limit",         "--shard",       "--journal",  "--subset-logits", "--threads", "--batch"})
+    for (const char* ignored : {"--weights",       "--weights-key", "--model",         "--classes", "--backend", "--preset", "--resize", "--crop",
+                                "--interpolation", "--crop-offset", "--channels",      "--mean",    "--std",     "--data",   "--labels", "--limit",
+                                "--shard",         "--journal",     "--subset-logits", "--threads", "--batch",   "--dtype"})
       app->get_option(offline)->excludes(app->get_option(ignored));
   app->add_flag("--skip-errors", options->evaluate.skip_errors,
                 "Leave images that cannot be read out of the count instead of counting them as wrong");

@@ -48,7 +48,7 @@ Json provenance(const EvalOptions& options, const regnet::Model& model, const st
           {"images_sha256", list_sha256(dataset)},
           {"subset_logits", options.subset_logits},
           {"shard", options.shard.empty() ? "1/1" : options.shard},
-          {"dtype", "f32"},
+          {"dtype", name_of(model.plan.precision())},
           {"backend", name_of(model.plan.backend())},
           {"batch", options.evaluate.batch},
           {"threads", threads.count},

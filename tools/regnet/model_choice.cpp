@@ -78,6 +78,7 @@ void ModelChoice::add_options(CLI::App& app) {
   app.add_option("--backend", x_backend, "own or onednn (kernels), auto (the faster), or reference (double precision, slow; also called eigen)")
       ->check(CLI::IsMember({"auto", "own", "onednn", "reference", "eigen"}))
       ->capture_default_str();
+  app.add_option("--dtype", x_dtype, dtype_help)->check(CLI::IsMember(dtype_names));
   app.add_option("--tuning", x_tuning, tuning_help);
   x_recipe.add_options(app);
 }
@@ -86,7 +87,9 @@ regnet::Model ModelChoice::load(bool quiet, const regnet::SessionOptions& expect
   regnet::LoadOptions options{x_model, x_weights_key, x_classes, x_recipe.preset(), x_recipe.overrides(), {}};
   if (!x_tuning.empty() && !is_demo() && regnet::is_plan_file(x_weights))
     regnet::fail(regnet::Code::invalid_argument, x_weights, ": --tuning: a plan's kernels were chosen when it was compiled");
-  options.compile = {backend(), expected, false, tuned_ways(x_tuning, expected, quiet)};
+  if (!x_dtype.empty() && !is_demo() && regnet::is_plan_file(x_weights))
+    regnet::fail(regnet::Code::invalid_argument, x_weights, ": --dtype: a plan's was chosen when it was compiled");
+  options.compile = {backend(), expected, false, tuned_ways(x_tuning, expected, quiet), *regnet::precision_of(x_dtype.empty() ? "f32" : x_dtype)};
   regnet::Model model = is_demo() ? regnet::load_model(regnet::read_safetensors(demo_bytes(), nullptr), "built-in demo", options)
                                   : regnet::load_model(std::filesystem::path(x_weights), options);
   for (const std::string& warning : model.warnings) std::cerr << "regnet: warning: " << weights_name() << ": " << warning << '\n';
@@ -102,6 +105,8 @@ regnet::Model ModelChoice::load(bool quiet, const regnet::SessionOptions& expect
     std::cerr << (i ? ", " : "; not used, though weights too (--weights-key): ") << regnet::one_line(model.other_weights_keys[i]);
   std::cerr << "\npreprocessing: " << model.recipe.name << " (" << model.recipe_source << "): resize " << model.recipe.resize << ", crop "
             << model.recipe.crop << ", " << name_of(model.recipe.interpolation) << ", " << name_of(model.recipe.channels) << '\n';
+  if (model.plan.precision() != regnet::Precision::f32) std::cerr << "dtype: " << name_of(model.plan.precision()) << '\n';
+  else if (x_dtype == "auto") std::cerr << "dtype: f32, since bf16 is no faster on this CPU or backend\n";
   return model;
 }
 

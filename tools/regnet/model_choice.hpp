@@ -59,7 +59,7 @@ class ModelChoice {
       if (x_backend == name_of(backend)) return backend;
     return x_backend == "eigen" ? regnet::Backend::reference : regnet::Backend::automatic;
   }
-  std::string x_weights, x_model, x_weights_key, x_tuning, x_backend = "auto";
+  std::string x_weights, x_model, x_weights_key, x_tuning, x_backend = "auto", x_dtype;
   int x_classes = 0;
   RecipeChoice x_recipe;
 };

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <regnet/plan/precision.hpp>
+
 namespace regnet {
 
 enum class Backend {
@@ -35,6 +37,7 @@ struct CompileOptions {
   bool compact = false;          // own backend: weights at their own size, where the fastest layout takes up to twice the memory
   std::map<std::string, std::string> ways =
       {};  // own backend: by layer_shape (tune.hpp), a way to go instead of the rule's; shapes that the network has not are ignored
+  Precision precision = Precision::f32;
 };
 
 }  // namespace regnet

@@ -6,28 +6,31 @@
 #include <cstdint>
 #include <vector>
 
+#include <regnet/plan/precision.hpp>
+
 namespace regnet::kernels {
 
 struct Range {
   int begin = 0, end = 0;
 };
 
-// A convolution of any kernel and stride, grouped or not, with what is fused into it: bias, + residual, ReLU. Distances are in floats. The source has a border of zeros
-// wide enough, so that no tap leaves it.
+// A convolution of any kernel and stride, grouped or not, with what is fused into it: bias, + residual, ReLU. The source has a border of zeros wide enough, so that no tap leaves it.
+// Distances are in words of 4 bytes: one float, or two bf16 that follow each other; pointers to activations and weights are to such words.
 struct Convolution {
   const float* src = nullptr;          // what the first tap of the first output pixel reads
   std::int64_t src_pixel = 0;          // from one output pixel to the next
   std::int64_t src_row = 0;            // from one output row to the next
   std::int64_t src_group = 0;          // from one group to the next
-  const std::int64_t* taps = nullptr;  // where runs of consecutive channels begin, from the first
+  const std::int64_t* taps = nullptr;  // where runs of consecutive words begin, from the first
   int tap_count = 0, tap_length = 0;
-  const float* weights = nullptr;   // by group, panel, tap, channel of the run, channel of the panel
+  const float* weights = nullptr;   // by group, panel, tap, word of the run, channel of the panel
   const float* bias = nullptr;      // by output channel
   const float* residual = nullptr;  // of the shape of dst; may be dst itself
   float* dst = nullptr;
   std::int64_t dst_pixel = 0, dst_row = 0;
   int columns = 0;               // of the output
   int groups = 1, channels = 0;  // output channels of a group, a multiple of 8
+  int out_channels = 0;          // of all groups; the last group may have fewer than the others
   bool relu = false;
 };
 
@@ -52,25 +55,29 @@ inline constexpr int winograd_points = 36;
 constexpr int winograd_tiles(int extent) { return (extent + 3) / 4; }
 
 struct Kernels {
-  const char* name;  // "avx512", "avx2", "portable"
-  int widest_panel;  // output channels
+  const char* name;  // "avx512", "avx2", "portable", "avx512_bf16", "amx_bf16"
+  Precision precision = Precision::f32;
+  int widest_panel;                            // output channels
+  int depth_multiple = 1, width_multiple = 8;  // a tap's words and a panel's channels, filled up with weights of 0
   // Panels of `channels` output channels, each as wide as allowed; returns their number and, unless nullptr, where each begins and, at last, `channels`.
   int (*panels)(int channels, int* begins);
   void (*convolve)(const Convolution& layer, Range rows, Range panels);  // panels of all groups are counted through
-  // Blocks of tiles_at_once tiles, all blocks of group 0 first.
-  void (*winograd)(const Winograd& layer, Range blocks, float* scratch);
+  // Blocks of tiles_at_once tiles, all blocks of group 0 first. This and the next two are nullptr where there is no Winograd.
+  void (*winograd)(const Winograd& layer, Range blocks, float* scratch) = nullptr;
   // How many floats of scratch memory that takes.
-  std::int64_t (*winograd_scratch)(int channels, int tiles_at_once, bool transformed);
+  std::int64_t (*winograd_scratch)(int channels, int tiles_at_once, bool transformed) = nullptr;
   // All weights of a layer transformed, four times as many floats.
-  void (*winograd_weights)(const float* weights, int groups, int channels, float* dst);
-  // Means over all pixels, which are `pixel` floats apart, of some channels.
+  void (*winograd_weights)(const float* weights, int groups, int channels, float* dst) = nullptr;
+  // Means over all pixels, which are `pixel` words apart, of some channels, as floats.
   void (*average)(const float* src, std::int64_t pixels, std::int64_t pixel, Range channels, float* dst);
-  // Three planes, `plane` floats apart, to pixels of three.
+  // Three planes, `plane` floats apart, to pixels of three, or of four of which the last is 0 where words hold two.
   void (*weave)(const float* planes, std::int64_t plane, int pixels, float* dst);
   // Does nothing but multiply and add; returns the floating-point operations of one loop.
   std::int64_t (*multiply_add)(std::int64_t loops);
-  // Does nothing but read; `floats` is a multiple of 64.
-  float (*read)(const float* src, std::int64_t floats);
+  // Does nothing but read; `floats` is a multiple of 64. nullptr where words are no floats.
+  float (*read)(const float* src, std::int64_t floats) = nullptr;
+
+  [[nodiscard]] int per_word() const { return precision == Precision::bf16 ? 2 : 1; }  // channels
 };
 
 // How many rows to do before the next panel, so that what a panel reads of them stays in the second cache.
@@ -86,12 +93,18 @@ inline int winograd_block(int channels, int tiles) {
   return (tiles + blocks - 1) / blocks;
 }
 
-// The best of those that this CPU can run, and that the environment's REGNET_MAX_ISA (avx512, avx2, portable) allows.
+// The best of those for floats that this CPU can run, and that the environment's REGNET_MAX_ISA (amx, avx512, avx2, portable) allows.
 const Kernels& best_kernels();
+// The best of those for a precision other than automatic; nullptr where there are none.
+const Kernels* best_kernels(Precision precision);
+// Whether those of bf16 are known to be faster than those of floats: by AMX, and by AVX512-BF16 on AMD's CPUs; on Intel's that instruction is half as fast as floats'.
+bool bf16_is_faster();
 // All that this CPU can run, the portable ones first.
 std::vector<const Kernels*> runnable_kernels();
 
-const Kernels* avx512_kernels();  // nullptr where the compiler cannot make them
+const Kernels* amx_bf16_kernels();  // this and the following: nullptr where the compiler cannot make them or the system does not allow them
+const Kernels* avx512_bf16_kernels();
+const Kernels* avx512_kernels();
 const Kernels* avx2_kernels();
 const Kernels* portable_kernels();
 

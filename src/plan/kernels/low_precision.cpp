@@ -1,4 +1,4 @@
-// What the CPU's instructions for bf16 and int8 reach when they do nothing else. The network kernels do not use them.
+// What the CPU's instructions for int8 reach when they do nothing else. The network's kernels do not use them.
 #include "plan/kernels/low_precision.hpp"
 
 #if defined(__x86_64__)
@@ -15,24 +15,7 @@ constexpr int chains = 12;  // more than the latency of one hides
 
 }  // namespace
 
-bool has_bf16() { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16"); }
 bool has_int8() { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni"); }
-
-__attribute__((target("avx512f,avx512bf16"))) std::int64_t multiply_add_bf16(std::int64_t loops) {
-  __m512 sums[chains];
-  for (__m512& sum : sums) {
-    sum = _mm512_setzero_ps();
-    asm volatile("" : "+v"(sum));
-  }
-  __m512bh factors = (__m512bh)_mm512_set1_epi32(0x3f803f80);
-  asm volatile("" : "+v"(factors));
-  for (std::int64_t loop = 0; loop < loops; ++loop) {
-#pragma GCC unroll 12
-    for (__m512& sum : sums) sum = _mm512_dpbf16_ps(sum, factors, factors);
-  }
-  for (__m512& sum : sums) asm volatile("" : : "v"(sum));
-  return std::int64_t{2} * chains * 32;
-}
 
 __attribute__((target("avx512f,avx512vnni"))) std::int64_t multiply_add_int8(std::int64_t loops) {
   __m512i sums[chains];
@@ -52,9 +35,7 @@ __attribute__((target("avx512f,avx512vnni"))) std::int64_t multiply_add_int8(std
 
 #else
 
-bool has_bf16() { return false; }
 bool has_int8() { return false; }
-std::int64_t multiply_add_bf16(std::int64_t) { return 0; }
 std::int64_t multiply_add_int8(std::int64_t) { return 0; }
 
 #endif

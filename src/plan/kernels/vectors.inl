@@ -1,0 +1,47 @@
+// Vectors of floats, of the width REGNET_LANES. Included into the unnamed namespace of each instruction set's file: nothing here may come from elsewhere, or the linker could give
+// one instruction set's copy of a shared function to another.
+
+constexpr int lanes = REGNET_LANES;
+// Registers: pixels x vectors accumulators, the vectors of weights, one input.
+constexpr int most_vectors = 2;
+constexpr int widest = most_vectors * lanes;
+constexpr int most_pixels = lanes == 16 ? 14 : lanes == 8 ? 12 : 4;
+// With two vectors of 8 lanes there are registers for half as many pixels as with one.
+constexpr int most_pixels_for(int width) { return lanes == 8 && width > lanes ? 6 : most_pixels; }
+
+#define REGNET_INLINE inline __attribute__((always_inline))
+#define REGNET_UNROLL _Pragma("GCC unroll 36")
+
+template <int N>
+struct Vector {
+  typedef float type __attribute__((vector_size(4 * N)));
+  typedef float unaligned __attribute__((vector_size(4 * N), aligned(4), may_alias));
+};
+template <int N>
+using Vec = typename Vector<N>::type;
+
+template <int N>
+REGNET_INLINE Vec<N> load(const float* at) {
+  return *reinterpret_cast<const typename Vector<N>::unaligned*>(at);
+}
+template <int N>
+REGNET_INLINE void store(float* at, Vec<N> value) {
+  *reinterpret_cast<typename Vector<N>::unaligned*>(at) = value;
+}
+template <int N>
+REGNET_INLINE Vec<N> relu(Vec<N> value) {
+  return value > 0 ? value : Vec<N>{};
+}
+
+constexpr int smaller(int a, int b) { return a < b ? a : b; }
+
+// All but the last are of the widest kind.
+int panels(int channels, int* begins) {
+  int count = 0;
+  for (int at = 0; at < channels; ++count) {
+    if (begins) begins[count] = at;
+    at += smaller(widest, channels - at);
+  }
+  if (begins) begins[count] = channels;
+  return count;
+}
