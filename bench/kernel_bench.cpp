@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   std::set<std::string> known;
   for (const kernels::Kernels* of : kernels::runnable_kernels()) {
-    if (of->precision != regnet::Precision::f32) continue;
+    if (of->source != kernels::Element::f32) continue;
     const double peak = peak_gflops(*of);
     for (const regnet::ZooEntry& entry : regnet::zoo) {
       const regnet::Graph graph = regnet::fuse(regnet::build(regnet::to_stages(entry.params)));

@@ -33,7 +33,9 @@ Model load_model(const Checkpoint& checkpoint, const std::string& origin, const 
   std::vector<std::string> warnings;
   std::vector<std::string> class_names = class_names_of(checkpoint, shape.classes, warnings);
   const NetworkOptions network{recipe.crop, shape.classes, shape.stem_width};
-  Plan plan = compile(bind(build(stages, network), canonical.tensors), options.compile);
+  CompileOptions compiling = options.compile;
+  if (compiling.quantization.scales.empty()) compiling.quantization = quantization_of(checkpoint);
+  Plan plan = compile(bind(build(stages, network), canonical.tensors), compiling);
   for (std::string& line : describe(plan.findings())) warnings.push_back(std::move(line));
   return {std::move(name),
           stages,

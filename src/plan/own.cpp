@@ -267,24 +267,29 @@ bool own_supports(const Graph& graph) { return can_be_programmed(fuse(graph)); }
 bool own_is_faster() { return &kernels::best_kernels() != kernels::portable_kernels(); }
 
 void require(Precision precision, const Graph& graph) {
-  if (!kernels::best_kernels(precision))
-    fail(Code::unsupported, "compile: ", name_of(precision), " needs a CPU with AVX512-BF16 or AMX; this one has, or may use, ",
-         kernels::best_kernels().name);
-  if (precision == Precision::bf16 && (!can_be_programmed(fuse(graph)) || graph.input_dims().channels != 3))
+  // int8 has its first layer in bf16.
+  const bool can = kernels::best_kernels(source_of(precision)) && (precision == Precision::f32 || kernels::best_kernels(kernels::Element::bf16));
+  if (!can)
+    fail(Code::unsupported, "compile: ", name_of(precision), " needs a CPU with AMX, or with AVX512-BF16",
+         precision == Precision::int8 ? " and AVX512-VNNI" : "", "; this one has, or may use, ", kernels::best_kernels().name);
+  if (precision != Precision::f32 && (!can_be_programmed(fuse(graph)) || graph.input_dims().channels != 3))
     fail(Code::unsupported, "compile: ", name_of(precision),
          " is for networks put together as RegNetX, of images with 3 channels; found another graph");
 }
 
 std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, const CompileOptions& options) {
   Precision precision = options.precision;
-  if (precision == Precision::automatic)
-    precision = kernels::bf16_is_faster() && options.ways.empty() && weights.graph.input_dims().channels == 3 ? Precision::bf16 : Precision::f32;
+  if (precision == Precision::automatic) {
+    const bool narrow = kernels::bf16_is_faster() && options.ways.empty() && weights.graph.input_dims().channels == 3;
+    const bool quantised = !options.quantization.scales.empty() && kernels::best_kernels(kernels::Element::u8);
+    precision = !narrow ? Precision::f32 : quantised ? Precision::int8 : Precision::bf16;
+  }
   require(precision, weights.graph);
   if (precision != Precision::f32 && !options.ways.empty())
     fail(Code::invalid_argument, "compile: ways are those of f32, expected none for ", name_of(precision));
   Graph fused = fuse(weights.graph);
   Ways ways = ways_of(fused, options.ways);
-  Program program = make_program(std::move(fused), precision, ways, options.compact);
+  Program program = make_program(std::move(fused), precision, options.quantization, ways, options.compact);
   auto packed = std::make_shared<AlignedBuffer>(program.weights_floats);
   std::vector<Finding> findings = pack(program, weights, packed->data());
   const float* data = packed->data();

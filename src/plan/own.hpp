@@ -21,7 +21,7 @@ class OwnPlan final : public PlanImpl {
 
   std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override;
   Backend backend() const override { return Backend::own; }
-  Precision precision() const override { return x_program.kernels.precision; }
+  Precision precision() const override { return x_program.precision; }
   const std::vector<LayerReport>& layers() const override { return x_program.layers; }
 
   const Program& program() const { return x_program; }

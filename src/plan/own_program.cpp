@@ -1,6 +1,7 @@
 #include "plan/own_program.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <regnet/base/parallel.hpp>
@@ -13,6 +14,8 @@ namespace regnet::detail {
 
 namespace {
 
+using kernels::Element;
+
 constexpr int rounded_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 constexpr std::size_t lines_up(std::size_t floats) { return (floats + 15) / 16 * 16; }
 
@@ -21,16 +24,17 @@ constexpr std::size_t lines_up(std::size_t floats) { return (floats + 15) / 16 *
 struct Slot {
   std::size_t above = 0, below = 0;  // floats before and from the middle row on
   NodeId last_use = -1;              // of the output that is in it
+  int per_word = 1;  // of all of them: a kernel may read more than a pixel's channels, and what is left there must be finite in its eyes
 };
 
 struct Layout {
   const Graph& graph;
-  int per_word;
+  const std::vector<Element>& elements;
   std::vector<NodeId> last_use;
   std::vector<int> border;
 
-  Layout(const Graph& fused, int channels_per_word)
-      : graph(fused), per_word(channels_per_word), last_use(graph.nodes().size(), 0), border(graph.nodes().size(), 0) {
+  Layout(const Graph& fused, const std::vector<Element>& of_nodes)
+      : graph(fused), elements(of_nodes), last_use(graph.nodes().size(), 0), border(graph.nodes().size(), 0) {
     for (NodeId id = 0; id <= graph.last(); ++id)
       for (const NodeId src : graph.node(id).inputs) {
         last_use[static_cast<std::size_t>(src)] = id;
@@ -41,9 +45,8 @@ struct Layout {
       if (is_banded(id))
         for (const NodeId src : graph.node(id).inputs)
           last_use[static_cast<std::size_t>(src)] = std::max(last_use[static_cast<std::size_t>(src)], id + 1);
-    // A convolution that adds writes over what it adds.
     for (NodeId id = graph.last(); id >= 0; --id)
-      if (adds(id)) last_use[static_cast<std::size_t>(graph.node(id).inputs[1])] = last_use[static_cast<std::size_t>(id)];
+      if (is_in_place(id)) last_use[static_cast<std::size_t>(graph.node(id).inputs[1])] = last_use[static_cast<std::size_t>(id)];
   }
 
   // A pointwise convolution whose large output only the strided convolution after it reads: both can be done band by band, and of that output only one band ever lies in memory, or
@@ -53,30 +56,33 @@ struct Layout {
     if (id == graph.last() || last_use[static_cast<std::size_t>(id)] != id + 1) return false;
     const auto *first = std::get_if<Conv>(&graph.node(id).op), *second = std::get_if<Conv>(&graph.node(id + 1).op);
     return first && second && first->kernel == 1 && second->kernel == 3 && second->stride > 1 && second->stride <= second->kernel && !first->add &&
-           graph.node(id + 1).inputs == std::vector<NodeId>{id} && graph.node(id).dims.count() / per_word > least;
+           graph.node(id + 1).inputs == std::vector<NodeId>{id} &&
+           graph.node(id).dims.count() / kernels::per_word(elements[static_cast<std::size_t>(id)]) > least;
   }
 
-  [[nodiscard]] bool adds(NodeId id) const {
+  // A convolution that adds writes over what it adds, where that is as large.
+  [[nodiscard]] bool is_in_place(NodeId id) const {
     const auto* conv = std::get_if<Conv>(&graph.node(id).op);
-    return conv && conv->add;
+    const auto size = [&](NodeId node) { return kernels::per_word(elements[static_cast<std::size_t>(node)]); };
+    return conv && conv->add && size(id) == size(graph.node(id).inputs[1]);
   }
 };
 
 // The slot that grows least, or a new one.
-std::size_t take_slot(std::vector<Slot>& slots, NodeId id, NodeId last_use, std::size_t above, std::size_t below) {
+std::size_t take_slot(std::vector<Slot>& slots, NodeId id, NodeId last_use, int per_word, std::size_t above, std::size_t below) {
   const auto growth = [&](const Slot& slot) { return std::max(slot.above, above) + std::max(slot.below, below) - slot.above - slot.below; };
   std::size_t best = slots.size();
   for (std::size_t i = 0; i < slots.size(); ++i)
-    if (slots[i].last_use < id && (best == slots.size() || growth(slots[i]) < growth(slots[best]))) best = i;
+    if (slots[i].per_word == per_word && slots[i].last_use < id && (best == slots.size() || growth(slots[i]) < growth(slots[best]))) best = i;
   if (best == slots.size()) slots.emplace_back();
-  slots[best] = {std::max(slots[best].above, above), std::max(slots[best].below, below), last_use};
+  slots[best] = {std::max(slots[best].above, above), std::max(slots[best].below, below), last_use, per_word};
   return best;
 }
 
 // Nodes that 3x3 convolutions read get a buffer with a border that no other shape of node shares, so that its zeros stay. The others share slots as their lifetimes allow.
 void place_outputs(Program& program, const Layout& layout) {
   const Graph& graph = program.graph;
-  const kernels::Kernels& kernels = program.kernels;
+  const bool is_narrow = program.precision != Precision::f32;
   const std::size_t count = graph.nodes().size();
   program.places.resize(count);
   std::vector<Slot> slots;
@@ -88,33 +94,30 @@ void place_outputs(Program& program, const Layout& layout) {
     const Dims& dims = graph.node(id).dims;
     Place& place = program.places[i];
     place.pixel = id == graph.last() ? program.padded_classes() : program.words(id, dims.channels);
-    // A kernel that reads more than a pixel's channels must find finite values there.
-    if (id > 0 && !program.is_head(id)) place.pixel = rounded_up(static_cast<int>(place.pixel), kernels.depth_multiple);
-    // Pixels that lie 2 or 4 KiB apart would fall into the same lines of the first cache, where a tile needs 14 or more of them at once.
-    if (place.pixel % (512 / kernels.per_word()) == 0) place.pixel += 16;
+    if (is_narrow && program.element(id) != Element::f32 && id > 0) {
+      // A kernel that reads more than a pixel's channels must find finite values there.
+      place.pixel = rounded_up(static_cast<int>(place.pixel), kernels::best_kernels(Element::bf16)->depth_multiple);
+    }
+    // Pixels that lie 2 or 4 KiB apart, or 1 where a tile is of 32 pixels, would fall into the same lines of the first cache.
+    if (place.pixel % (is_narrow ? 256 : 512) == 0) place.pixel += 16;
     if (const int border = layout.border[i]; border > 0) {
       // Winograd reads whole tiles, up to three rows and columns more. Without it, the border on the right is that on the left of the next row.
-      const int rows = kernels.winograd ? rounded_up(dims.height, 4) + 2 * border : dims.height + 2 * border + 1;
-      const int columns = kernels.winograd ? rounded_up(dims.width, 4) + 2 * border : dims.width + border;
+      const int rows = !is_narrow ? rounded_up(dims.height, 4) + 2 * border : dims.height + 2 * border + 1;
+      const int columns = !is_narrow ? rounded_up(dims.width, 4) + 2 * border : dims.width + border;
       place.row = place.pixel * columns;
       const bool banded = layout.is_banded(id);
-      const auto [known, is_new] =
-          bordered.emplace(std::vector<int>{dims.height, dims.width, dims.channels, banded}, banded ? banded_floats : floats);
+      const auto [known, is_new] = bordered.emplace(
+          std::vector<int>{dims.height, dims.width, dims.channels, banded, kernels::per_word(program.element(id))}, banded ? banded_floats : floats);
       if (is_new) (banded ? banded_floats : floats) += lines_up(static_cast<std::size_t>(place.row)) * static_cast<std::size_t>(rows) + 16;
       place.begin = known->second;
       continue;
     }
     place.row = place.pixel * dims.width;
     const int middle = dims.height / 2;
-    if (program.is_head(id) && kernels.per_word() > 1) {  // floats must not be taken for other words
-      slot_of[i] = slots.size();
-      slots.push_back({lines_up(static_cast<std::size_t>(middle * place.row)), lines_up(static_cast<std::size_t>((dims.height - middle) * place.row)),
-                       graph.last()});
-      continue;
-    }
-    slot_of[i] = layout.adds(id) ? slot_of[static_cast<std::size_t>(graph.node(id).inputs[1])]
-                                 : take_slot(slots, id, layout.last_use[i], lines_up(static_cast<std::size_t>(middle * place.row)),
-                                             lines_up(static_cast<std::size_t>((dims.height - middle) * place.row)));
+    slot_of[i] = layout.is_in_place(id) ? slot_of[static_cast<std::size_t>(graph.node(id).inputs[1])]
+                                        : take_slot(slots, id, layout.last_use[i], kernels::per_word(program.element(id)),
+                                                    lines_up(static_cast<std::size_t>(middle * place.row)),
+                                                    lines_up(static_cast<std::size_t>((dims.height - middle) * place.row)));
   }
   std::vector<std::size_t> anchors;
   for (const Slot& slot : slots) {
@@ -131,7 +134,7 @@ void place_outputs(Program& program, const Layout& layout) {
   // Tiles of pixels may begin with the last one.
   std::int64_t widest = 0;
   for (const Place& place : program.places) widest = std::max(widest, place.pixel);
-  program.arena_floats = floats + banded_floats + static_cast<std::size_t>(kernels.depth_multiple > 1 ? 32 * widest : 0);
+  program.arena_floats = floats + banded_floats + static_cast<std::size_t>(is_narrow ? 32 * widest : 0);
 }
 
 void plan_band(Program& program, Step& step) {
@@ -149,17 +152,20 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
   step.node = id;
   if (!node.inputs.empty()) step.src = node.inputs[0];
   std::string how = "copy";
-  const auto reserve = [&](std::size_t weights, std::size_t bias) {
+  step.kernels = kernels::best_kernels(program.element(std::max(step.src, 0)));
+  const auto reserve = [&](std::size_t weights, std::size_t bias, std::size_t scales = 0) {
     step.weights = program.weights_floats;
     step.bias = step.weights + lines_up(weights);
-    program.weights_floats = step.bias + lines_up(bias);
+    step.scales = step.bias + lines_up(bias);
+    program.weights_floats = step.scales + lines_up(scales);
   };
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
-    const kernels::Kernels& kernels = program.kernels;
+    const kernels::Kernels& kernels = *step.kernels;
     const int in = conv->in_channels / conv->groups, out = conv->out_channels / conv->groups;
     const auto count = static_cast<std::size_t>(conv->out_channels) * static_cast<std::size_t>(in * conv->kernel * conv->kernel);
     step.kind = Kind::convolution;
     if (conv->add) step.residual = node.inputs[1];
+    if (conv->add) step.residual_scale = program.scale(step.residual) / program.scale(id);
     const auto chosen = ways.find(node.name);
     step.way = !kernels.winograd ? Way::direct : chosen == ways.end() ? best_way(*conv, node.dims, compact) : chosen->second;
     if (compact && step.way == Way::transformed) step.way = Way::winograd;
@@ -178,14 +184,14 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
       }
       step.panels = kernels.panels(together * out, nullptr) * step.groups;
       reserve(kernels::packed_words(kernels, step.groups, together * out, static_cast<int>(step.taps.size()), step.tap_length),
-              static_cast<std::size_t>(conv->out_channels));
+              static_cast<std::size_t>(conv->out_channels), kernels.source == Element::u8 ? static_cast<std::size_t>(conv->out_channels) : 0);
     } else {
       const bool transformed = step.way == Way::transformed;
       const int tiles = kernels::winograd_tiles(node.dims.height) * kernels::winograd_tiles(node.dims.width);
       step.tiles_at_once = kernels::winograd_block(in, tiles);
       step.blocks_per_group = (tiles + step.tiles_at_once - 1) / step.tiles_at_once;
       program.scratch_floats =
-          std::max(program.scratch_floats, static_cast<std::size_t>(program.kernels.winograd_scratch(in, step.tiles_at_once, transformed)));
+          std::max(program.scratch_floats, static_cast<std::size_t>(kernels.winograd_scratch(in, step.tiles_at_once, transformed)));
       reserve(transformed ? 4 * count : count, static_cast<std::size_t>(conv->out_channels));
     }
   } else if (const auto* linear = std::get_if<Linear>(&node.op)) {
@@ -193,38 +199,59 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
     how = name_of(Way::direct);
     step.taps = {0};
     step.tap_length = linear->in_features;
-    step.panels = program.head.panels(program.padded_classes(), nullptr);
+    step.panels = step.kernels->panels(program.padded_classes(), nullptr);
     reserve(static_cast<std::size_t>(program.padded_classes()) * static_cast<std::size_t>(linear->in_features),
             static_cast<std::size_t>(program.padded_classes()));
   } else if (std::holds_alternative<GlobalAveragePool>(node.op)) {
     step.kind = Kind::average;
     how = "average";
   }
-  program.layers.push_back(
-      {node.name, kind_of(node.op), node.dims, text("own:", (program.is_head(id) ? program.head : program.kernels).name, ':', how), false});
+  program.layers.push_back({node.name, kind_of(node.op), node.dims, text("own:", step.kernels->name, ':', how), false});
   return step;
 }
 
+// For kernels of less than 32 bits: the weights' codes, and scales and biases in steps of the output.
+void pack_narrow(const Program& program, const Step& step, const BoundWeights& weights, FoldedLayer& layer, float* packed) {
+  const Node& node = program.node(step);
+  const Conv& conv = std::get<Conv>(node.op);
+  const float out_scale = program.scale(step.node);
+  std::vector<std::uint16_t> codes;
+  if (step.kernels->source == Element::bf16) {
+    if (out_scale != 1)
+      for (float& weight : layer.weights) weight /= out_scale;
+    codes = kernels::bf16_codes(layer.weights, conv.out_channels);
+  } else {
+    const TensorView& stored = *weights.tensors.find(node.name + ".weight");
+    const kernels::Int8Codes int8 = stored.dtype == DType::i8 ? kernels::int8_codes(layer.weights, to_floats(stored), conv.out_channels)
+                                                              : kernels::int8_codes(layer.weights, conv.out_channels);
+    codes = int8.codes;
+    for (std::size_t c = 0; c < int8.scales.size(); ++c) packed[step.scales + c] = int8.scales[c] * program.scale(step.src) / out_scale;
+  }
+  for (float& bias : layer.bias) bias /= out_scale;
+  kernels::pack_codes(*step.kernels, codes, {conv.groups, conv.out_channels / conv.groups, conv.in_channels / conv.groups, conv.kernel}, step.groups,
+                      static_cast<int>(step.taps.size()), step.tap_length, packed + step.weights);
+}
+
 // One layer's weights, folded, as its kernel reads them. `layer` may grow.
-void pack_layer(const Program& program, const Step& step, FoldedLayer& layer, float* packed) {
+void pack_layer(const Program& program, const Step& step, const BoundWeights& weights, FoldedLayer& layer, float* packed) {
   const Node& node = program.node(step);
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
     const int in = conv->in_channels / conv->groups, out = conv->out_channels / conv->groups;
-    if (step.way == Way::direct && program.kernels.per_word() > 1) {
-      kernels::pack_bf16(program.kernels, layer.weights.data(), {conv->groups, out, in, conv->kernel}, step.groups,
-                         static_cast<int>(step.taps.size()), step.tap_length, packed + step.weights);
+    if (step.kernels->source != Element::f32) {
+      pack_narrow(program, step, weights, layer, packed);
     } else if (step.way == Way::direct) {
-      kernels::pack_direct(program.kernels, layer.weights.data(), conv->groups, out, in, conv->kernel, packed + step.weights);
+      kernels::pack_direct(*step.kernels, layer.weights.data(), conv->groups, out, in, conv->kernel, packed + step.weights);
     } else if (step.way == Way::winograd) {
-      kernels::pack_winograd(program.kernels, layer.weights.data(), conv->groups, out, packed + step.weights);
+      kernels::pack_winograd(*step.kernels, layer.weights.data(), conv->groups, out, packed + step.weights);
     } else {
-      const std::vector<float> panels = kernels::pack_winograd(program.kernels, layer.weights, conv->groups, out);
-      program.kernels.winograd_weights(panels.data(), conv->groups, out, packed + step.weights);
+      const std::vector<float> panels = kernels::pack_winograd(*step.kernels, layer.weights, conv->groups, out);
+      step.kernels->winograd_weights(panels.data(), conv->groups, out, packed + step.weights);
     }
   } else {
     const int in = std::get<Linear>(node.op).in_features;
+    for (float& weight : layer.weights) weight *= program.scale(step.src);
     layer.weights.resize(static_cast<std::size_t>(program.padded_classes()) * static_cast<std::size_t>(in), 0.0f);
-    kernels::pack_direct(program.head, layer.weights.data(), 1, program.padded_classes(), in, 1, packed + step.weights);
+    kernels::pack_direct(*step.kernels, layer.weights.data(), 1, program.padded_classes(), in, 1, packed + step.weights);
   }
   std::copy(layer.bias.begin(), layer.bias.end(), packed + step.bias);
 }
@@ -253,7 +280,8 @@ bool can(Way way, const Conv& conv) {
 bool can_be_programmed(const Graph& fused) {
   const std::vector<Node>& nodes = fused.nodes();
   if (nodes.empty() || !std::holds_alternative<Linear>(nodes.back().op)) return false;
-  const Layout layout(fused, 1);
+  const std::vector<kernels::Element> floats(nodes.size(), Element::f32);
+  const Layout layout(fused, floats);
   std::vector<NodeId> last_read(nodes.size(), 0);
   for (NodeId id = 0; id <= fused.last(); ++id)
     for (const NodeId src : fused.node(id).inputs) last_read[static_cast<std::size_t>(src)] = id;
@@ -294,8 +322,10 @@ Way best_way(const Conv& conv, const Dims& dims, bool compact) {
   return compact ? Way::winograd : Way::transformed;
 }
 
-bool Program::is_head(NodeId id) const {
-  return std::holds_alternative<GlobalAveragePool>(graph.node(id).op) || std::holds_alternative<Linear>(graph.node(id).op);
+const char* Program::isa() const { return kernels::best_kernels(source_of(precision))->name; }
+
+kernels::Element source_of(Precision precision) {
+  return precision == Precision::int8 ? Element::u8 : precision == Precision::bf16 ? Element::bf16 : Element::f32;
 }
 
 int Program::group_channels(const Step& step) const {
@@ -303,9 +333,37 @@ int Program::group_channels(const Step& step) const {
   return (conv.groups + step.groups - 1) / step.groups * (conv.out_channels / conv.groups);
 }
 
-Program make_program(Graph fused, Precision precision, const Ways& ways, bool compact) {
-  Program program{*kernels::best_kernels(precision), kernels::best_kernels(), std::move(fused), {}, {}, {}};
-  const Layout layout(program.graph, program.kernels.per_word());
+// Images are bf16 at first, and all that follows the average is floats. What is not the output of a ReLU may be negative, and so is only added, or else stays bf16.
+static void choose_elements(Program& program) {
+  const Graph& graph = program.graph;
+  program.elements.assign(graph.nodes().size(), program.precision == Precision::f32 ? Element::f32 : Element::bf16);
+  program.scales.assign(graph.nodes().size(), 1.0f);
+  std::vector<bool> is_source(graph.nodes().size());
+  for (const Node& node : graph.nodes())
+    if (!node.inputs.empty()) is_source[static_cast<std::size_t>(node.inputs[0])] = true;
+  for (std::size_t i = 1; i < graph.nodes().size(); ++i) {
+    const Node& node = graph.node(static_cast<NodeId>(i));
+    const auto* conv = std::get_if<Conv>(&node.op);
+    if (!conv) {
+      program.elements[i] = Element::f32;
+      if (std::holds_alternative<GlobalAveragePool>(node.op)) program.scales[i] = program.scale(node.inputs[0]);
+    } else if (program.precision == Precision::int8 && !program.quantization.wide.contains(node.name) && (conv->relu || !is_source[i])) {
+      const auto scale = program.quantization.scales.find(node.name);
+      if (scale == program.quantization.scales.end())
+        fail(Code::invalid_argument, "compile: int8 needs a scale for each layer, as calibrate or \"regnet quantize\" finds them; there is none for ",
+             node.name);
+      if (!(scale->second > 0) || !std::isfinite(scale->second))
+        fail(Code::invalid_argument, "compile: expected a positive scale for ", node.name, ", found ", scale->second);
+      program.elements[i] = conv->relu ? Element::u8 : Element::s8;
+      program.scales[i] = scale->second;
+    }
+  }
+}
+
+Program make_program(Graph fused, Precision precision, Quantization quantization, const Ways& ways, bool compact) {
+  Program program{precision, std::move(fused), std::move(quantization), {}, {}, {}, {}, {}};
+  choose_elements(program);
+  const Layout layout(program.graph, program.elements);
   place_outputs(program, layout);
   for (NodeId id = 0; id <= program.graph.last(); ++id) {
     program.steps.push_back(make_step(program, id, ways, compact));
@@ -321,7 +379,7 @@ std::vector<Finding> pack(const Program& program, const BoundWeights& weights, f
       const Step& step = program.steps[i];
       if (step.kind != Kind::convolution && step.kind != Kind::linear) return;
       fold_layer(weights, program.node(step), layer, found[i]);
-      pack_layer(program, step, layer, packed);
+      pack_layer(program, step, weights, layer, packed);
     };
   });
   std::vector<Finding> findings;

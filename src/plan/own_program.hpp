@@ -38,10 +38,12 @@ enum class Kind { input, convolution, average, linear };
 struct Step {
   Kind kind = Kind::input;
   Way way = Way::direct;
+  const kernels::Kernels* kernels = nullptr;
   NodeId node = 0, src = -1, residual = -1;
-  std::size_t weights = 0, bias = 0;  // in the packed weights, in floats
-  int groups = 1;                     // direct: as the kernel sees them, which may be several of the network's at once
-  std::vector<std::int64_t> taps;     // and how many words from each on
+  std::size_t weights = 0, bias = 0, scales = 0;  // in the packed weights, in floats
+  float residual_scale = 1;
+  int groups = 1;                  // direct: as the kernel sees them, which may be several of the network's at once
+  std::vector<std::int64_t> taps;  // and how many words from each on
   int tap_length = 0;
   int tiles_at_once = 0, blocks_per_group = 0;  // Winograd
   int panels = 0;                               // direct, of all groups
@@ -51,20 +53,24 @@ struct Step {
 };
 
 struct Program {
-  const kernels::Kernels& kernels;  // of all layers up to the average
-  const kernels::Kernels& head;     // of the last, whose activations are floats
-  Graph graph;                      // fused
-  std::vector<Place> places;        // by node
-  std::vector<Step> steps;          // by node
+  Precision precision;
+  Graph graph;  // fused
+  Quantization quantization;
+  std::vector<kernels::Element> elements;  // by node: what its outputs are
+  std::vector<float> scales;               // by node: what one step of them is worth
+  std::vector<Place> places;               // by node
+  std::vector<Step> steps;                 // by node
   std::vector<LayerReport> layers;
   std::size_t weights_floats = 0, arena_floats = 0, scratch_floats = 0, band_floats = 0;
 
   [[nodiscard]] const Node& node(const Step& step) const { return graph.node(step.node); }
   [[nodiscard]] const Place& place(NodeId id) const { return places[static_cast<std::size_t>(id)]; }
-  // Whether a node's output is floats whatever the precision.
-  [[nodiscard]] bool is_head(NodeId id) const;
+  [[nodiscard]] kernels::Element element(NodeId id) const { return elements[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] float scale(NodeId id) const { return scales[static_cast<std::size_t>(id)]; }
   // Words of so many channels of a node's output.
-  [[nodiscard]] int words(NodeId id, int channels) const { return is_head(id) ? channels : (channels + kernels.per_word() - 1) / kernels.per_word(); }
+  [[nodiscard]] int words(NodeId id, int channels) const { return kernels::words_of(element(id), channels); }
+  // The instruction set that the weights are packed for.
+  [[nodiscard]] const char* isa() const;
   // Output channels of a group, as a direct step's kernel sees it.
   [[nodiscard]] int group_channels(const Step& step) const;
   // Of the last layer: a multiple of 8 logits.
@@ -78,8 +84,12 @@ bool can_be_programmed(const Graph& fused);
 // `compact` keeps no transformed weights.
 Way best_way(const Conv& conv, const Dims& dims, bool compact);
 
-// Precondition: can_be_programmed, there are kernels for that precision, and ways other than direct are for f32.
-Program make_program(Graph fused, Precision precision, const Ways& ways, bool compact);
+// What the sources of convolutions are in a precision other than automatic.
+kernels::Element source_of(Precision precision);
+
+// Precondition: can_be_programmed, there are kernels for that precision, ways other than direct are for f32, and int8 has a quantization. Throws invalid_argument when that lacks a
+// scale or has one that is not positive.
+Program make_program(Graph fused, Precision precision, Quantization quantization, const Ways& ways, bool compact);
 
 // Folds and packs all weights, on several threads; `packed` is zeroed memory for weights_floats. Throws what refuse_errors throws; returns what else was found.
 std::vector<Finding> pack(const Program& program, const BoundWeights& weights, float* packed);

@@ -19,7 +19,7 @@ bool OwnSteps::copy_input(float* arena, const Step& step, Range rows, const floa
     float* to = arena + dst.origin + static_cast<std::size_t>(y * dst.row);
     for (int c = 0; c < dims.channels; ++c) finite &= all_finite({from + c * area, static_cast<std::size_t>(dims.width)});
     if (dims.channels == 3) {
-      x_program.kernels.weave(from, area, dims.width, to);
+      step.kernels->weave(from, area, dims.width, to);
       continue;
     }
     for (int x = 0; x < dims.width; ++x, ++from, to += dst.pixel)
@@ -52,18 +52,25 @@ kernels::Convolution OwnSteps::convolution(float* arena, const Step& step) const
   layer.channels = channels;
   layer.out_channels = conv.out_channels;
   layer.relu = conv.relu;
+  layer.dst_element = x_program.element(step.node);
+  layer.scales = x_weights + step.scales;
+  if (step.residual >= 0) {
+    layer.residual_element = x_program.element(step.residual);
+    layer.residual_pixel = x_program.place(step.residual).pixel;
+  }
+  layer.residual_scale = step.residual_scale;
   return layer;
 }
 
-void OwnSteps::in_chunks(const kernels::Convolution& layer, Range rows, Range panels) const {
+void OwnSteps::in_chunks(const Step& step, const kernels::Convolution& layer, Range rows, Range panels) const {
   const int count = rows.end - rows.begin, most = kernels::rows_at_once(layer), chunks = (count + most - 1) / most;
   for (int i = 0; i < chunks; ++i) {
     const Range chunk = part(count, chunks, i);
-    x_program.kernels.convolve(layer, {rows.begin + chunk.begin, rows.begin + chunk.end}, panels);
+    step.kernels->convolve(layer, {rows.begin + chunk.begin, rows.begin + chunk.end}, panels);
   }
 }
 
-void OwnSteps::convolve(float* arena, const Step& step, Range rows, Range panels) const { in_chunks(convolution(arena, step), rows, panels); }
+void OwnSteps::convolve(float* arena, const Step& step, Range rows, Range panels) const { in_chunks(step, convolution(arena, step), rows, panels); }
 
 void OwnSteps::convolve_banded(float* arena, const Step& first, const Step& second, Range rows, float* band) const {
   const Conv& conv = std::get<Conv>(x_program.node(second).op);
@@ -80,11 +87,11 @@ void OwnSteps::convolve_banded(float* arena, const Step& first, const Step& seco
     for (; done < end && done < 0; ++done) std::fill_n(band + (done - top) * between.row, between.row, 0.0f);
     kernels::Convolution layer = convolution(arena, first);
     layer.dst = band + border * between.pixel - top * between.row;
-    in_chunks(layer, {done, std::min(end, height)}, {0, first.panels});
+    in_chunks(first, layer, {done, std::min(end, height)}, {0, first.panels});
     for (done = std::max(done, std::min(end, height)); done < end; ++done) std::fill_n(band + (done - top) * between.row, between.row, 0.0f);
     layer = convolution(arena, second);
     layer.src = band + (-border - top) * between.row;
-    in_chunks(layer, out, {0, second.panels});
+    in_chunks(second, layer, out, {0, second.panels});
   }
 }
 
@@ -108,13 +115,13 @@ void OwnSteps::winograd(float* arena, const Step& step, Range blocks, float* scr
   layer.channels = conv.in_channels / conv.groups;
   layer.tiles_at_once = step.tiles_at_once;
   layer.relu = conv.relu;
-  x_program.kernels.winograd(layer, blocks, scratch);
+  step.kernels->winograd(layer, blocks, scratch);
 }
 
 void OwnSteps::average(float* arena, const Step& step, Range eights) const {
   const Dims& dims = x_program.graph.node(step.src).dims;
-  x_program.kernels.average(arena + x_program.place(step.src).origin, std::int64_t{dims.height} * dims.width, x_program.place(step.src).pixel,
-                            {8 * eights.begin, 8 * eights.end}, arena + x_program.place(step.node).origin);
+  step.kernels->average(arena + x_program.place(step.src).origin, std::int64_t{dims.height} * dims.width, x_program.place(step.src).pixel,
+                        {8 * eights.begin, 8 * eights.end}, arena + x_program.place(step.node).origin);
 }
 
 void OwnSteps::linear(float* arena, const Step& step, Range panels, float* logits) const {
@@ -128,9 +135,9 @@ void OwnSteps::linear(float* arena, const Step& step, Range panels, float* logit
   layer.dst = arena + x_program.place(step.node).origin;
   layer.columns = 1;
   layer.channels = layer.out_channels = x_program.padded_classes();
-  x_program.head.convolve(layer, {0, 1}, panels);
+  step.kernels->convolve(layer, {0, 1}, panels);
   // All panels but the last are of the widest kind.
-  const int widest = x_program.head.widest_panel, classes = x_program.graph.classes();
+  const int widest = step.kernels->widest_panel, classes = x_program.graph.classes();
   std::copy(layer.dst + std::min(classes, panels.begin * widest), layer.dst + std::min(classes, panels.end * widest),
             logits + std::min(classes, panels.begin * widest));
 }
@@ -138,15 +145,24 @@ void OwnSteps::linear(float* arena, const Step& step, Range panels, float* logit
 std::vector<float> OwnSteps::values_of(const float* arena, NodeId id) const {
   const Dims& dims = x_program.graph.node(id).dims;
   const Place& place = x_program.place(id);
-  const int per_word = x_program.is_head(id) ? 1 : x_program.kernels.per_word();
+  const kernels::Element element = x_program.element(id);
+  const int in_word = kernels::per_word(element);
+  const auto value_in = [&](float word, int part) {
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(word) >> (part * 32 / in_word);  // the first is the lowest
+    switch (element) {
+      case kernels::Element::bf16: return std::bit_cast<float>(bits << 16);
+      case kernels::Element::u8: return static_cast<float>(static_cast<std::uint8_t>(bits));
+      case kernels::Element::s8: return static_cast<float>(static_cast<std::int8_t>(bits));
+      case kernels::Element::f32: break;
+    }
+    return word;
+  };
   std::vector<float> values;
   for (int c = 0; c < dims.channels; ++c)
     for (int y = 0; y < dims.height; ++y)
       for (int x = 0; x < dims.width; ++x) {
-        const float word = arena[place.origin + static_cast<std::size_t>(y * place.row + x * place.pixel + c / per_word)];
-        // The first bf16 of a word is its lower half; a bf16 is the upper half of a float.
-        const auto bits = std::bit_cast<std::uint32_t>(word);
-        values.push_back(per_word == 1 ? word : std::bit_cast<float>(c % 2 == 0 ? bits << 16 : bits & 0xffff0000));
+        const float word = arena[place.origin + static_cast<std::size_t>(y * place.row + x * place.pixel + c / in_word)];
+        values.push_back(value_in(word, c % in_word) * x_program.scale(id));
       }
   return values;
 }

@@ -25,7 +25,7 @@ class OwnSteps {
 
  private:
   [[nodiscard]] kernels::Convolution convolution(float* arena, const Step& step) const;
-  void in_chunks(const kernels::Convolution& layer, kernels::Range rows, kernels::Range panels) const;
+  void in_chunks(const Step& step, const kernels::Convolution& layer, kernels::Range rows, kernels::Range panels) const;
 
   const Program& x_program;
   const float* x_weights;

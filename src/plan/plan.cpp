@@ -27,12 +27,13 @@ Plan compile(BoundWeights weights, const CompileOptions& options) {
     fail(Code::invalid_argument, "compile: expected a graph that ends in a linear layer, found ", nodes.empty() ? "nothing" : nodes.back().name);
   if ((options.backend == Backend::onednn || options.backend == Backend::reference) && (options.compact || !options.ways.empty()))
     fail(Code::invalid_argument, "compile: compact and ways are the own backend's; expected neither for ", name_of(options.backend));
-  if ((options.backend == Backend::onednn || options.backend == Backend::reference) && options.precision == Precision::bf16)
+  if ((options.backend == Backend::onednn || options.backend == Backend::reference) &&
+      (options.precision == Precision::bf16 || options.precision == Precision::int8))
     fail(Code::unsupported, "compile: ", name_of(options.precision), " is the own backend's; ", name_of(options.backend), " computes with f32");
   if (options.backend == Backend::reference) return Plan(detail::make_reference_plan(std::move(weights)));
   const bool own = options.backend == Backend::own || (options.backend == Backend::automatic && detail::own_is_faster());
   if (own && detail::own_supports(weights.graph)) return Plan(detail::make_own_plan(std::move(weights), options));
-  if (options.precision == Precision::bf16) detail::require(options.precision, weights.graph);
+  if (options.precision == Precision::bf16 || options.precision == Precision::int8) detail::require(options.precision, weights.graph);
   if (options.backend == Backend::own)
     fail(Code::unsupported,
          "compile: the own backend runs 1x1 and 3x3 convolutions in groups of a multiple of 8 channels, put together as in RegNetX; oneDNN runs "

@@ -135,7 +135,7 @@ PlanFile parse(const std::shared_ptr<const MappedFile>& file) {
   const auto precision = header.at("precision").get<std::string>();
   const std::optional<Precision> known = precision_of(precision);
   if (!known || known == Precision::automatic) fail(Code::bad_format, "unknown precision ", in_quotes(precision));
-  const kernels::Kernels* kernels = kernels::best_kernels(*known);
+  const kernels::Kernels* kernels = kernels::best_kernels(detail::source_of(*known));
   if (const auto isa = header.at("isa").get<std::string>(); !kernels || isa != kernels->name)
     fail(Code::unsupported, "made for ", in_quotes(isa), ", but this process uses ", (kernels ? *kernels : kernels::best_kernels()).name,
          ": compile it again");
@@ -143,8 +143,11 @@ PlanFile parse(const std::shared_ptr<const MappedFile>& file) {
   if (!detail::own_supports(graph)) fail(Code::bad_format, "a network that the own kernels cannot run");
   Graph fused = fuse(graph);
   detail::Ways ways = ways_of(header.at("ways"), fused);
-  if (*known != Precision::f32 && graph.input_dims().channels != 3) fail(Code::bad_format, "images of other than 3 channels");
-  detail::Program program = detail::make_program(std::move(fused), *known, ways, false);
+  detail::require(*known, graph);
+  Quantization quantization;
+  if (*known == Precision::int8)
+    quantization = {header.at("scales").get<std::map<std::string, float>>(), header.at("wide").get<std::set<std::string>>()};
+  detail::Program program = detail::make_program(std::move(fused), *known, std::move(quantization), ways, false);
   const std::size_t begin = (fixed_bytes + static_cast<std::size_t>(length) + page - 1) / page * page, floats = program.weights_floats;
   if (floats > bytes.size() / sizeof(float) || bytes.size() != begin + floats * sizeof(float))
     fail(Code::bad_format, "expected ", floats, " weights from byte ", begin, " to the end, found a file of ", bytes.size(), " bytes");
@@ -163,11 +166,15 @@ void save_plan(const Plan& plan, const std::filesystem::path& path, const std::s
   const auto* own = dynamic_cast<const detail::OwnPlan*>(&detail::impl_of(plan));
   if (!own) fail(Code::invalid_argument, "save_plan: expected a plan of the own backend, found one of ", name_of(plan.backend()));
   const detail::Program& program = own->program();
-  Json header{{"format", format},       {"version", REGNET_VERSION}, {"isa", program.kernels.name}, {"precision", name_of(program.kernels.precision)},
+  Json header{{"format", format},       {"version", REGNET_VERSION}, {"isa", program.isa()}, {"precision", name_of(program.precision)},
               {"graph", Json::array()}, {"ways", Json::object()}};
   for (const Node& node : own->graph.nodes()) header["graph"].push_back(json_of(node));
   for (const detail::Step& step : program.steps)
     if (step.kind == detail::Kind::convolution) header["ways"][program.node(step).name] = name_of(step.way);
+  if (program.precision == Precision::int8) {
+    header["scales"] = program.quantization.scales;
+    header["wide"] = program.quantization.wide;
+  }
   const auto data = std::as_bytes(std::span(own->packed(), program.weights_floats));
   header["crc32"] = checksums(data);
   header["about"] = about;

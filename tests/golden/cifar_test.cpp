@@ -13,8 +13,9 @@
 #include <regnet/image/decode.hpp>
 #include <regnet/image/preprocess.hpp>
 #include <regnet/model.hpp>
+#include <regnet/weights/open.hpp>
 
-#include "plan/kernels/kernels.hpp"
+#include "plan/own_program.hpp"
 
 namespace regnet {
 namespace {
@@ -46,16 +47,34 @@ std::vector<double> read_npy(const std::string& path) {
   return values;
 }
 
+// Found on every 25th image.
+Quantization quantization_for(const std::string& weights, const Dataset& dataset, LoadOptions options) {
+  options.compile.precision = Precision::f32;
+  const Model model = load_model(weights, options);
+  const Checkpoint checkpoint = open_checkpoint(weights);
+  const BoundWeights bound = bind(build(model.stages, {model.recipe.crop, 10}), to_canonical(checkpoint.tensors).tensors);
+  std::size_t next = 0;
+  return calibrate(bound, [&](std::span<float> image) {
+    if (next >= dataset.samples.size()) return false;
+    preprocess(decode_image(*dataset.samples[next].bytes), model.recipe, image);
+    next += 25;
+    return true;
+  });
+}
+
 TEST_P(Cifar, LosesNextToNothing) {
   if (!std::filesystem::exists(folder + "test5000.tar")) GTEST_SKIP() << "no " << folder;
-  if (!kernels::best_kernels(GetParam().precision)) GTEST_SKIP() << "this CPU has no instructions for " << name_of(GetParam().precision);
+  if (!kernels::best_kernels(detail::source_of(GetParam().precision)))
+    GTEST_SKIP() << "this CPU has no instructions for " << name_of(GetParam().precision);
   LoadOptions options;
   options.preset = "torchvision-v1";
   options.recipe.resize = options.recipe.crop = 64;
   options.recipe.interpolation = Interpolation::pillow_bilinear;
   options.compile.precision = GetParam().precision;
-  const Model model = load_model(folder + "regnetx_200mf_cifar10.safetensors", options);
-  const Dataset dataset = open_dataset(folder + "test5000.tar", {{}, model.plan.classes(), {}});
+  const std::string weights = folder + "regnetx_200mf_cifar10.safetensors";
+  const Dataset dataset = open_dataset(folder + "test5000.tar", {{}, 10, {}});
+  if (GetParam().precision == Precision::int8) options.compile.quantization = quantization_for(weights, dataset, options);
+  const Model model = load_model(weights, options);
   const std::vector<double> golden = read_npy(folder + "logits5000.npy");
   ASSERT_EQ(golden.size(), 10 * dataset.samples.size());
   Session session(model.plan, {.batch = 1, .threads = 1});
@@ -79,7 +98,8 @@ TEST_P(Cifar, LosesNextToNothing) {
   EXPECT_GT(product / std::sqrt(squares * golden_squares), GetParam().least_cosine);
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, Cifar, testing::Values(Row{Precision::f32, 0, 1 - 1e-9}, Row{Precision::bf16, 5, 0.9995}),
+INSTANTIATE_TEST_SUITE_P(Precisions, Cifar,
+                         testing::Values(Row{Precision::f32, 0, 1 - 1e-9}, Row{Precision::bf16, 5, 0.9995}, Row{Precision::int8, 25, 0.999}),
                          [](const auto& row) { return std::string(name_of(row.param.precision)); });
 
 }  // namespace

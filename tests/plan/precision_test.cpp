@@ -3,12 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
 #include <numeric>
 #include <random>
 
 #include <regnet/plan/plan_file.hpp>
+#include <regnet/plan/quantization.hpp>
 #include <regnet/plan/session.hpp>
+#include <regnet/weights/names.hpp>
 #include <regnet/weights/synthetic.hpp>
 
 #include "base/expect_error.hpp"
@@ -43,7 +48,7 @@ double cosine(std::span<const float> a, std::span<const float> b) {
 class Bf16 : public testing::Test {
  protected:
   void SetUp() override {
-    if (!kernels::best_kernels(Precision::bf16)) GTEST_SKIP() << "this CPU has no instructions for bf16, or may not use them";
+    if (!kernels::best_kernels(kernels::Element::bf16)) GTEST_SKIP() << "this CPU has no instructions for bf16, or may not use them";
   }
 };
 
@@ -93,6 +98,139 @@ TEST_F(Bf16, WaysAreThoseOfFloats) {
   EXPECT_REGNET_ERROR(compile(network(stages, options), {.ways = {{"x", "direct"}}, .precision = Precision::bf16}), Code::invalid_argument, "ways");
 }
 
+// Images of one kind, so that ranges found on some fit the others.
+std::vector<float> some_images(const Graph& graph, int count) {
+  std::mt19937 generator(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> images(static_cast<std::size_t>(count * graph.input_dims().count()));
+  for (float& value : images) value = normal(generator);
+  return images;
+}
+
+Quantization quantization_for(const BoundWeights& weights, std::span<const float> images) {
+  const auto image = static_cast<std::size_t>(weights.graph.input_dims().count());
+  std::size_t next = 0;
+  return calibrate(weights, [&](std::span<float> dst) {
+    if (next == images.size()) return false;
+    std::copy_n(images.begin() + static_cast<std::ptrdiff_t>(next), image, dst.begin());
+    next += image;
+    return true;
+  });
+}
+
+class Int8 : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!kernels::best_kernels(kernels::Element::u8)) GTEST_SKIP() << "this CPU has no instructions for int8, or may not use them";
+  }
+  const BoundWeights weights = network(stages, options);
+  const std::vector<float> images = some_images(weights.graph, 6);
+  const Quantization quantization = quantization_for(weights, std::span(images).first(images.size() / 2));
+  const std::vector<float> expected = run(compile(weights, {.backend = Backend::own}), 6, 1, images);
+};
+
+TEST_F(Int8, IsNearFloatsAndTheSameForAnyThreadsAndBatch) {
+  const Plan plan = compile(weights, {.precision = Precision::int8, .quantization = quantization});
+  EXPECT_EQ(plan.precision(), Precision::int8);
+  const std::vector<float> found = run(plan, 6, 1, images);
+  EXPECT_GT(cosine(found, expected), 0.99);
+  for (const int threads : {2, 3, 5}) EXPECT_EQ(run(plan, 6, threads, images), found) << threads;
+  const std::vector<float> first = run(plan, 1, 4, std::span(images).first(images.size() / 6));
+  EXPECT_EQ(first, std::vector<float>(found.begin(), found.begin() + 11));
+  for (const LayerReport& layer : plan.layers()) EXPECT_TRUE(layer.implementation.starts_with("own:")) << layer.name;
+}
+
+// Each layer's outputs in 8 bits and all others in bf16, and the other way round.
+TEST_F(Int8, EveryMixtureWithBf16IsNearFloats) {
+  for (const auto& [name, scale] : quantization.scales) {
+    Quantization one_wide = quantization, one_narrow = quantization;
+    one_wide.wide = {name};
+    for (const auto& [other, unused] : quantization.scales)
+      if (other != name) one_narrow.wide.insert(other);
+    for (const Quantization& mixture : {one_wide, one_narrow})
+      EXPECT_GT(cosine(run(compile(weights, {.precision = Precision::int8, .quantization = mixture}), 6, 2, images), expected), 0.99) << name;
+  }
+}
+
+TEST_F(Int8, SensitivityNamesEveryLayerAndWideningReachesABound) {
+  const double all = logit_error(weights, quantization, images);
+  const std::vector<Sensitivity> layers = sensitivity(weights, quantization, images);
+  EXPECT_EQ(layers.size(), quantization.scales.size());
+  for (std::size_t i = 1; i < layers.size(); ++i) EXPECT_GE(layers[i - 1].error, layers[i].error);
+  const Quantization wider = widened(weights, quantization, images, all / 2);
+  EXPECT_FALSE(wider.wide.empty());
+  EXPECT_LT(wider.wide.size(), quantization.scales.size());
+  EXPECT_LE(logit_error(weights, wider, images), all / 2);
+  EXPECT_EQ(widened(weights, quantization, images, 2 * all), quantization);
+  EXPECT_REGNET_ERROR(widened(weights, quantization, images, 1e-9), Code::numeric, "expected an error of at most");
+}
+
+TEST_F(Int8, AQuantisedCheckpointIsAnOrdinaryOneAndGivesTheSame) {
+  Checkpoint checkpoint;
+  checkpoint.tensors = weights.tensors;
+  const Checkpoint narrow = quantised(checkpoint, weights.graph, quantization);
+  EXPECT_EQ(quantization_of(narrow), quantization);
+  EXPECT_TRUE(quantization_of(checkpoint).scales.empty());
+  int narrow_tensors = 0;
+  for (const NamedTensor& tensor : narrow.tensors) narrow_tensors += tensor.view.dtype == DType::i8;
+  EXPECT_EQ(narrow_tensors, static_cast<int>(quantization.scales.size()) - 1);  // all convolutions but the first
+  const BoundWeights bound = bind(weights.graph, to_canonical(narrow.tensors).tensors);
+  const std::vector<float> found = run(compile(bound, {.precision = Precision::int8, .quantization = quantization}), 6, 1, images);
+  EXPECT_GT(cosine(found, run(compile(weights, {.precision = Precision::int8, .quantization = quantization}), 6, 1, images)), 0.9999);
+  EXPECT_GT(cosine(run(compile(bound, {.backend = Backend::own}), 6, 1, images), expected), 0.999);  // as floats
+  EXPECT_REGNET_ERROR(quantised(narrow, weights.graph, quantization), Code::invalid_argument, "quantised already");
+}
+
+TEST_F(Int8, PlanFilesKeepIt) {
+  const TemporaryFolder folder;
+  Quantization mixed = quantization;
+  mixed.wide = {mixed.scales.begin()->first};
+  const Plan plan = compile(weights, {.precision = Precision::int8, .quantization = mixed});
+  save_plan(plan, folder.path() / "x.plan", "");
+  const Plan loaded = load_plan(folder.path() / "x.plan").plan;
+  EXPECT_EQ(loaded.precision(), Precision::int8);
+  EXPECT_EQ(run(loaded, 6, 1, images), run(plan, 6, 1, images));
+}
+
+TEST_F(Int8, ScalesThatAreMissingOrNoScalesAreRefused) {
+  EXPECT_REGNET_ERROR(compile(weights, {.precision = Precision::int8}), Code::invalid_argument, "a scale for each layer");
+  for (const float scale : {0.0f, -1.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    Quantization bad = quantization;
+    bad.scales.begin()->second = scale;
+    EXPECT_REGNET_ERROR(compile(weights, {.precision = Precision::int8, .quantization = bad}), Code::invalid_argument, bad.scales.begin()->first);
+  }
+  EXPECT_REGNET_ERROR(calibrate(weights, [](std::span<float>) { return false; }), Code::invalid_argument, "at least one image");
+  Checkpoint checkpoint;
+  for (const char* text : {"", "[]", "{\"scales\": 1, \"wide\": []}", "{\"scales\": {}}"}) {
+    checkpoint.metadata["regnet.quantization"] = text;
+    EXPECT_REGNET_ERROR(quantization_of(checkpoint), Code::bad_format, "regnet.quantization");
+  }
+}
+
+// A tensor whose values are evenly spread is cut nowhere; one with a lone large value among many small ones is.
+TEST(Calibration, RangesLoseLeast) {
+  const BoundWeights weights = network(stages, options);
+  const Quantization found = quantization_for(weights, some_images(weights.graph, 2));
+  EXPECT_EQ(found, quantization_for(weights, some_images(weights.graph, 2)));
+  std::map<std::string, float> largest;
+  Session session(compile(weights, {.backend = Backend::own}), {.threads = 1});
+  std::vector<float> logits(11);
+  const std::vector<float> images = some_images(weights.graph, 2);
+  for (std::size_t i = 0; i < 2; ++i)
+    session.run(std::span(images).subspan(i * images.size() / 2, images.size() / 2), logits,
+                [&](const LayerReport& layer, const std::function<std::vector<float>()>& values) {
+                  for (const float value : values()) largest[layer.name] = std::max(largest[layer.name], std::abs(value));
+                });
+  int cut = 0;
+  for (const auto& [name, scale] : found.scales) {
+    const float range = scale * (name.ends_with("proj") ? 127 : 255);
+    EXPECT_LE(range, largest[name] * 1.0001f) << name;
+    EXPECT_GT(range, largest[name] / 4) << name;
+    cut += range < 0.99f * largest[name];
+  }
+  EXPECT_GT(cut, 0);
+}
+
 TEST(Precision, OtherBackendsHaveFloatsOnly) {
   for (const Backend backend : {Backend::onednn, Backend::reference})
     EXPECT_REGNET_ERROR(compile(network(stages, options), {.backend = backend, .precision = Precision::bf16}), Code::unsupported, "own backend");
@@ -106,7 +244,8 @@ TEST(Precision, GraphsThatTheOwnBackendCannotRunAreRefusedOrFloats) {
 }
 
 TEST(Precision, NamesAreTheirOwnInverse) {
-  for (const Precision precision : {Precision::automatic, Precision::f32, Precision::bf16}) EXPECT_EQ(precision_of(name_of(precision)), precision);
+  for (const Precision precision : {Precision::automatic, Precision::f32, Precision::bf16, Precision::int8})
+    EXPECT_EQ(precision_of(name_of(precision)), precision);
   EXPECT_FALSE(precision_of("fp16"));
 }
 
@@ -124,24 +263,25 @@ TEST(Precision, Bf16IsRoundedToNearestEven) {
 
 // What rounding takes from one weight of a channel is given to the next.
 TEST(Precision, RoundedWeightsOfAChannelAddUpToItsWeights) {
-  const kernels::Kernels* of = kernels::best_kernels(Precision::bf16);
-  if (!of) GTEST_SKIP() << "this CPU has no instructions for bf16, or may not use them";
   constexpr int in = 96, out = 40;
   std::mt19937 generator(1);
   std::uniform_real_distribution<float> values(0.5f, 1);  // of one exponent, where rounding errs by at most 2^-9
-  std::vector<float> weights(in * out), packed(kernels::packed_words(*of, 1, out, 1, in / 2));
+  std::vector<float> weights(in * out);
   for (float& weight : weights) weight = values(generator);
-  kernels::pack_bf16(*of, weights.data(), {1, out, in, 1}, 1, 1, in / 2, packed.data());
-  const int width = (32 + of->width_multiple - 1) / of->width_multiple * of->width_multiple;  // of the first panel
-  for (int c = 0; c < 32; ++c) {
-    double sum = 0;
-    for (int i = 0; i < in; ++i) {
-      const auto bits = std::bit_cast<std::uint32_t>(packed[static_cast<std::size_t>(i / 2 * width + c)]);
-      const float rounded = kernels::from_bf16(i % 2 == 0 ? bits & 0xffff : bits >> 16), weight = weights[static_cast<std::size_t>(c * in + i)];
-      EXPECT_NEAR(rounded, weight, 1.01 / 256);
-      sum += double{rounded} - weight;
+  const std::vector<std::uint16_t> bf16 = kernels::bf16_codes(weights, out);
+  const kernels::Int8Codes int8 = kernels::int8_codes(weights, out);
+  for (int c = 0; c < out; ++c) {
+    double sum = 0, int8_sum = 0;
+    const float step = int8.scales[static_cast<std::size_t>(c)];
+    for (std::size_t i = static_cast<std::size_t>(c * in); i < static_cast<std::size_t>((c + 1) * in); ++i) {
+      const float rounded = kernels::from_bf16(bf16[i]), int8_rounded = step * static_cast<float>(static_cast<std::int8_t>(int8.codes[i]));
+      EXPECT_NEAR(rounded, weights[i], 1.01 / 256);
+      EXPECT_NEAR(int8_rounded, weights[i], 1.01 * step);
+      sum += double{rounded} - weights[i];
+      int8_sum += double{int8_rounded} - weights[i];
     }
     EXPECT_NEAR(sum, 0, 1.01 / 256);
+    EXPECT_NEAR(int8_sum, 0, 1.01 * step);
   }
 }
 

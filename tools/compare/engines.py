@@ -1,6 +1,6 @@
-"""One engine as a process: `engines.py ENGINE MODEL_DIR THREADS BATCH` prints "ready", then answers each line "run SECONDS" with {"times_ms": [...]}.
+"""One engine as a process: `engines.py ENGINE MODEL_DIR THREADS BATCH DTYPE` prints "ready", then answers each line "run SECONDS" with {"times_ms": [...]}.
 
-Each engine gets its best settings for fp32. "logits FILE" writes the logits of the common input.
+Each engine gets its best settings for f32, bf16 or int8 (of the ONNX model that ONNX Runtime quantised). "logits FILE" writes the logits of the common input.
 """
 
 import json
@@ -11,24 +11,34 @@ from pathlib import Path
 import numpy as np
 
 
-def onnxruntime_engine(path, threads, batch):
+def onnx_file(path, batch, dtype):
+    return str(path / f"model_b{batch}{'_int8' if dtype == 'int8' else ''}.onnx")
+
+
+def onnxruntime_engine(path, threads, batch, dtype):
     import onnxruntime as ort
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    session = ort.InferenceSession(str(path / f"model_b{batch}.onnx"), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(onnx_file(path, batch, dtype), options, providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, {"input": x})[0]
 
 
-def openvino_engine(path, threads, batch):
+def openvino_engine(path, threads, batch, dtype, rest="f32"):
     import openvino as ov
     core = ov.Core()
-    settings = {"PERFORMANCE_HINT": "LATENCY" if batch == 1 else "THROUGHPUT", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
-    request = core.compile_model(core.read_model(path / f"model_b{batch}.onnx"), "CPU", settings).create_infer_request()
+    settings = {"PERFORMANCE_HINT": "LATENCY" if batch == 1 else "THROUGHPUT", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "bf16" if dtype == "bf16" else rest,
+                "NUM_STREAMS": 1}
+    request = core.compile_model(core.read_model(onnx_file(path, batch, dtype)), "CPU", settings).create_infer_request()
     return lambda x: request.infer({0: x}, share_inputs=True)[0]
 
 
-def ncnn_engine(path, threads, batch):
+def openvino_bf16_engine(path, threads, batch, dtype):
+    """int8 where the model says so, bf16 elsewhere."""
+    return openvino_engine(path, threads, batch, dtype, "bf16")
+
+
+def ncnn_engine(path, threads, batch, dtype):
     import ncnn
     net = ncnn.Net()
     net.opt.num_threads, net.opt.use_vulkan_compute = threads, False
@@ -46,25 +56,27 @@ def ncnn_engine(path, threads, batch):
     return run
 
 
-def torch_engine(path, threads, batch):
+def torch_engine(path, threads, batch, dtype):
     import timm
     import torch
     from safetensors.torch import load_file
     torch.set_num_threads(threads)
     model = timm.create_model((path / "timm_name").read_text()).eval()
     model.load_state_dict(load_file(path / "model.safetensors"))
-    model = torch.jit.optimize_for_inference(torch.jit.trace(model.to(memory_format=torch.channels_last), torch.zeros(batch, 3, 224, 224)))
+    kind = torch.bfloat16 if dtype == "bf16" else torch.float32
+    model = model.to(memory_format=torch.channels_last, dtype=kind)
+    model = torch.jit.optimize_for_inference(torch.jit.trace(model, torch.zeros(batch, 3, 224, 224, dtype=kind)))
     # The input is converted on each run, as the others do with theirs.
     with torch.inference_mode():
-        return lambda x: model(torch.from_numpy(x).to(memory_format=torch.channels_last)).numpy()
+        return lambda x: model(torch.from_numpy(x).to(memory_format=torch.channels_last, dtype=kind)).float().numpy()
 
 
-ENGINES = {"onnxruntime": onnxruntime_engine, "openvino": openvino_engine, "ncnn": ncnn_engine, "pytorch": torch_engine}
+ENGINES = {"onnxruntime": onnxruntime_engine, "openvino": openvino_engine, "openvino_bf16": openvino_bf16_engine, "ncnn": ncnn_engine, "pytorch": torch_engine}
 
 
 def main():
-    engine, path, threads, batch = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    run = ENGINES[engine](path, threads, batch)
+    engine, path, threads, batch, dtype = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+    run = ENGINES[engine](path, threads, batch, dtype)
     x = np.repeat(np.load(path / "input.npy"), batch, axis=0)
     for _ in range(3):
         y = run(x)

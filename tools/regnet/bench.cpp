@@ -37,7 +37,7 @@ using Clock = std::chrono::steady_clock;
 struct BenchOptions {
   std::vector<std::string> models;
   std::string batches = "1", threads;
-  std::string weights, weights_key, backend = "auto", dtype = "f32", tuning, hint, output = "md";
+  std::string weights, weights_key, backend = "auto", dtype, tuning, hint, output = "md";
   double min_time = 1;
   int streams = 1, resolution = 224;
   bool compact = false, layers = false, interactive = false, quiet = false;
@@ -49,6 +49,7 @@ double ms_since(Clock::time_point start) { return std::chrono::duration<double, 
 struct Network {
   std::string name;
   regnet::BoundWeights weights;
+  regnet::Quantization quantization;  // of int8: the file's, or found on the one image
   std::vector<float> image, expected;
   double macs = 0;  // of an image
 };
@@ -116,11 +117,19 @@ Network prepare(const std::string& name, const BenchOptions& options) {
     const regnet::NetworkShape shape = regnet::recognise(canonical.tensors);
     network.name = regnet::network_name(shape, checkpoint);
     network.weights = regnet::bind(regnet::build(shape.stages, {options.resolution, shape.classes, shape.stem_width}), canonical.tensors);
+    network.quantization = regnet::quantization_of(checkpoint);
   }
   const regnet::Graph& graph = network.weights.graph;
   network.macs = static_cast<double>(regnet::complexity(graph).macs);
   network.image = regnet::synthetic_input(static_cast<std::size_t>(graph.input_dims().count()));
   network.expected.resize(static_cast<std::size_t>(graph.classes()));
+  if (options.dtype == "int8" && network.quantization.scales.empty()) {
+    bool given = false;
+    network.quantization = regnet::calibrate(network.weights, [&](std::span<float> image) {
+      std::copy(network.image.begin(), network.image.end(), image.begin());
+      return !std::exchange(given, true);
+    });
+  }
   regnet::Session reference(regnet::compile(network.weights, {regnet::Backend::reference, {1, 1}}), {1, 1});
   reference.run(network.image, network.expected);
   return network;
@@ -142,10 +151,10 @@ struct Runner {
   }
 };
 
-// Of floats, the largest difference counts. Random networks amplify what bf16 rounds, so that only the direction of the logits can be held against the reference.
+// Of floats, the largest difference counts. Random networks amplify what is rounded, so that only the direction of the logits can be held against the reference.
 void check(const Network& network, const std::vector<float>& logits, regnet::Precision precision) {
-  if (precision == regnet::Precision::bf16) {
-    constexpr double least = 0.99;
+  if (precision != regnet::Precision::f32) {
+    const double least = precision == regnet::Precision::bf16 ? 0.99 : 0.97;
     for (std::size_t begin = 0; begin < logits.size(); begin += network.expected.size()) {
       double product = 0, squares = 0, expected_squares = 0;
       for (std::size_t i = 0; i < network.expected.size(); ++i) {
@@ -171,7 +180,7 @@ void check(const Network& network, const std::vector<float>& logits, regnet::Pre
 
 regnet::Plan compile_for(const Network& network, const BenchOptions& options, const regnet::SessionOptions& session) {
   return regnet::compile(network.weights, {backend_of(options.backend), session, options.compact, tuned_ways(options.tuning, session, options.quiet),
-                                           *regnet::precision_of(options.dtype)});
+                                           *regnet::precision_of(options.dtype.empty() ? "f32" : options.dtype), network.quantization});
 }
 
 double quantile(const std::vector<double>& sorted, double q) {
@@ -356,9 +365,10 @@ void print_csv(const std::vector<Json>& rows) {
 
 // Answers each line "run SECONDS" with the times of as many runs, so that engines can be timed in turns, and "handover SECONDS" with how fast the cores talk.
 int converse(const Network& network, const BenchOptions& options, const regnet::SessionOptions& session) {
-  Runner runner(compile_for(network, options, session), network, session);
+  const regnet::Plan plan = compile_for(network, options, session);
+  Runner runner(plan, network, session);
   runner.run();
-  check(network, runner.logits, *regnet::precision_of(options.dtype));
+  check(network, runner.logits, plan.precision());
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);

@@ -13,8 +13,9 @@ inline constexpr const char* weights_key_help =
     "Which weights of a PyTorch file: model, ema (averaged), auto (what its framework would take) or an entry's name such as model_state";
 
 inline constexpr const char* dtype_help =
-    "What activations and weights are: f32, bf16 (CPUs with AMX or AVX512-BF16), or auto (the faster); without it f32";
-inline const std::set<std::string> dtype_names{"auto", "bf16", "f32"};
+    "What is multiplied: f32, bf16 (CPUs with AMX or AVX512-BF16), int8 (of weights that \"regnet quantize\" wrote), or auto (the fastest); without "
+    "it f32";
+inline const std::set<std::string> dtype_names{"auto", "bf16", "f32", "int8"};
 
 using Run = std::function<int()>;
 
@@ -27,6 +28,7 @@ Command add_info(CLI::App& regnet);
 Command add_inspect(CLI::App& regnet);
 Command add_convert(CLI::App& regnet);
 Command add_compile(CLI::App& regnet);
+Command add_quantize(CLI::App& regnet);
 Command add_tune(CLI::App& regnet);
 Command add_predict(CLI::App& regnet);
 Command add_preprocess(CLI::App& regnet);

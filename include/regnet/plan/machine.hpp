@@ -7,7 +7,7 @@ namespace regnet {
 
 struct MachineLimits {
   double gflops = 0;       // fused multiply-adds of float, two operations each, from registers, on all threads together
-  double bf16_gflops = 0;  // the same of bf16 with AMX or AVX-512, and of int8 with AVX-512; 0 where the CPU has no instructions for it
+  double bf16_gflops = 0;  // the same of bf16, and of int8, with AMX or AVX-512; 0 where this library has no kernels for the CPU
   double int8_gops = 0;
   double read_gbs = 0;       // GB/s read from memory larger than the caches, on all threads together
   std::string instructions;  // "avx512", "avx2", "portable": what they were measured with

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <regnet/plan/precision.hpp>
+#include <regnet/plan/quantization.hpp>
 
 namespace regnet {
 
@@ -38,6 +39,7 @@ struct CompileOptions {
   std::map<std::string, std::string> ways =
       {};  // own backend: by layer_shape (tune.hpp), a way to go instead of the rule's; shapes that the network has not are ignored
   Precision precision = Precision::f32;
+  Quantization quantization = {};  // of int8
 };
 
 }  // namespace regnet

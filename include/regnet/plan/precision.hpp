@@ -7,9 +7,10 @@
 namespace regnet {
 
 enum class Precision {
-  automatic,  // bf16 where this CPU multiplies it faster than floats, else f32
+  automatic,  // int8 of quantised weights, bf16 of others, each where this CPU is known to be faster so, else f32
   f32,
-  bf16  // own backend, CPUs with AVX512-BF16 or AMX: 8 bits of mantissa, the range of f32
+  bf16,  // own backend, CPUs with AVX512-BF16 or AMX: 8 bits of mantissa, the range of f32
+  int8   // own backend, CPUs with AVX512-BF16 and AVX512-VNNI, or AMX: activations u8, weights s8, the first layer bf16; needs a Quantization
 };
 
 constexpr std::string_view name_of(Precision precision) {
@@ -17,13 +18,14 @@ constexpr std::string_view name_of(Precision precision) {
     case Precision::automatic: return "auto";
     case Precision::f32: return "f32";
     case Precision::bf16: return "bf16";
+    case Precision::int8: return "int8";
   }
   return "?";
 }
 
 // The inverse.
 constexpr std::optional<Precision> precision_of(std::string_view name) {
-  for (const Precision precision : {Precision::automatic, Precision::f32, Precision::bf16})
+  for (const Precision precision : {Precision::automatic, Precision::f32, Precision::bf16, Precision::int8})
     if (name == name_of(precision)) return precision;
   return {};
 }

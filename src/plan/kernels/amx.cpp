@@ -1,4 +1,4 @@
-// Activations and weights of bf16, by AMX: eight tiles of 16 rows of 64 bytes, one instruction for the product of two. Sources are read where they are: a tile's rows are 16
+// Products of bf16, and of u8 and s8, by AMX: eight tiles of 16 rows of 64 bytes, one instruction for the product of two. Sources are read where they are: a tile's rows are 16
 // words of 16 pixels, which lie equally far apart. What lies behind a pixel's last channel meets weights of 0.
 #if defined(__x86_64__)
 #include "plan/kernels/kernels.hpp"
@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #define REGNET_LANES 16
-namespace regnet::kernels::amx_bf16 {
+namespace regnet::kernels::amx {
 
 namespace {
 
 #include "plan/kernels/vectors.inl"
 
-#include "plan/kernels/bf16.inl"
+#include "plan/kernels/narrow.inl"
 
 constexpr int tile_words = 16;
 
@@ -41,45 +41,87 @@ void configure(int pixels) {
 struct Finish {
   const float* sums = nullptr;
   const std::int64_t *place = nullptr, *end = nullptr;
-  const float *bias = nullptr, *residual = nullptr;
+  const float *bias = nullptr, *scales = nullptr, *residual = nullptr;
   float* dst = nullptr;
+  std::int64_t dst_pixel = 0, residual_pixel = 0;
   __mmask32 channels = 0;
+  float residual_scale = 1;
+  Element residual_element = Element::bf16, dst_element = Element::bf16;
   bool relu = false;
 
+  template <Element source>
   REGNET_INLINE void some(int count) {
     const std::int64_t* const until = place + count < end ? place + count : end;
-    if (channels != ~__mmask32{0}) run<true>(until);
-    else run<false>(until);
+    if (channels != ~__mmask32{0}) run<source, true>(until);
+    else run<source, false>(until);
   }
 
  private:
-  template <bool masked>
+  template <Element source, bool masked>
   REGNET_INLINE void run(const std::int64_t* until) {
-    const auto low = static_cast<__mmask16>(channels), high = static_cast<__mmask16>(channels >> 16);
     for (; place < until; ++place, sums += 32) {
       const std::int64_t at = *place;
       if (at < 0) continue;
-      __m512 a = _mm512_load_ps(sums), b = _mm512_load_ps(sums + 16);
-      a += masked ? _mm512_maskz_loadu_ps(low, bias) : _mm512_loadu_ps(bias);
-      b += masked ? _mm512_maskz_loadu_ps(high, bias + 16) : _mm512_loadu_ps(bias + 16);
-      if (residual) {
-        const __m512i add = masked ? _mm512_maskz_loadu_epi16(channels, residual + at) : _mm512_loadu_si512(residual + at);
-        a += _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(add)), 16));
-        b += _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(add, 1)), 16));
-      }
+      __m512 a = value<source, masked>(0), b = value<source, masked>(16);
+      if (residual) add<masked>(residual + residual_place(at, dst_pixel, residual_pixel), a, b);
       if (relu) {
         a = _mm512_max_ps(a, _mm512_setzero_ps());
         b = _mm512_max_ps(b, _mm512_setzero_ps());
       }
-      const auto both = (__m512i)_mm512_cvtne2ps_pbh(b, a);
-      if constexpr (masked) _mm512_mask_storeu_epi16(dst + at, channels, both);
-      else _mm512_storeu_si512(dst + at, both);
+      write<masked>(dst + at, a, b);
     }
+  }
+
+  template <Element source, bool masked>
+  REGNET_INLINE __m512 value(int from) const {
+    const auto mask = static_cast<__mmask16>(channels >> from);
+    const __m512 add = masked ? _mm512_maskz_loadu_ps(mask, bias + from) : _mm512_loadu_ps(bias + from);
+    if constexpr (source == Element::bf16) return _mm512_load_ps(sums + from) + add;
+    const __m512 scale = masked ? _mm512_maskz_loadu_ps(mask, scales + from) : _mm512_loadu_ps(scales + from);
+    return _mm512_cvtepi32_ps(_mm512_load_si512(sums + from)) * scale + add;
+  }
+
+  template <bool masked>
+  REGNET_INLINE void add(const float* at, __m512& a, __m512& b) const {
+    if (residual_element == Element::bf16) {
+      const __m512i two = masked ? _mm512_maskz_loadu_epi16(channels, at) : _mm512_loadu_si512(at);
+      a += _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(two)), 16)) * residual_scale;
+      b += _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(two, 1)), 16)) * residual_scale;
+      return;
+    }
+    const __m256i four = masked ? _mm256_maskz_loadu_epi8(channels, at) : _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    const __m128i low = _mm256_castsi256_si128(four), high = _mm256_extracti128_si256(four, 1);
+    const bool is_signed = residual_element == Element::s8;
+    a += _mm512_cvtepi32_ps(is_signed ? _mm512_cvtepi8_epi32(low) : _mm512_cvtepu8_epi32(low)) * residual_scale;
+    b += _mm512_cvtepi32_ps(is_signed ? _mm512_cvtepi8_epi32(high) : _mm512_cvtepu8_epi32(high)) * residual_scale;
+  }
+
+  template <bool masked>
+  REGNET_INLINE void write(float* at, __m512 a, __m512 b) const {
+    if (dst_element == Element::bf16) {
+      const auto two = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+      if constexpr (masked) _mm512_mask_storeu_epi16(at, channels, two);
+      else _mm512_storeu_si512(at, two);
+      return;
+    }
+    const bool is_signed = dst_element == Element::s8;
+    const __m512 least = _mm512_set1_ps(is_signed ? -127.0f : 0.0f), most = _mm512_set1_ps(is_signed ? 127.0f : 255.0f);
+    const auto bytes = [&](__m512 x) { return _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(x, least), most))); };
+    const __m256i four = _mm256_set_m128i(bytes(b), bytes(a));
+    if constexpr (masked) _mm256_mask_storeu_epi8(at, channels, four);
+    else _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), four);
   }
 };
 
+// The numbers of tiles are part of the instructions.
+#define REGNET_PRODUCT(to, pixels, weights)                                     \
+  do {                                                                          \
+    if constexpr (source == Element::bf16) _tile_dpbf16ps(to, pixels, weights); \
+    else _tile_dpbusd(to, pixels, weights);                                     \
+  } while (false)
+
 // One or two tiles of pixels by one or two of channels. sums: by pixel, 32 each.
-template <int tiles, int vectors>
+template <Element source, int tiles, int vectors>
 void multiply(const Convolution& layer, int pixels, const float* const* src, const float* weights, float* sums, const Finish& complete) {
   constexpr int width = vectors * 16;
   const std::int64_t step = layer.src_pixel * 4;
@@ -96,18 +138,18 @@ void multiply(const Convolution& layer, int pixels, const float* const* src, con
       const std::int64_t at = tap + k * tile_words;
       _tile_loadd(4, src[0] + at, step);
       _tile_loadd(6, weights, width * 4);
-      _tile_dpbf16ps(0, 4, 6);
+      REGNET_PRODUCT(0, 4, 6);
       if constexpr (vectors == 2) {
         _tile_loadd(7, weights + 16, width * 4);
-        _tile_dpbf16ps(1, 4, 7);
+        REGNET_PRODUCT(1, 4, 7);
       }
       if constexpr (tiles == 2) {
         _tile_loadd(5, src[1] + at, step);
-        _tile_dpbf16ps(2, 5, 6);
-        if constexpr (vectors == 2) _tile_dpbf16ps(3, 5, 7);
+        REGNET_PRODUCT(2, 5, 6);
+        if constexpr (vectors == 2) REGNET_PRODUCT(3, 5, 7);
       }
       weights += tile_words * width;
-      before.some(share);
+      before.some<source>(share);
     }
   }
   _tile_stored(0, sums, 128);
@@ -150,6 +192,7 @@ struct Tiling {
 };
 
 // Some panels of one group.
+template <Element source>
 void convolve_group(const Convolution& layer, int rows, const Tiling& tiling, int first, int count, int group, const float* src, const float* weights,
                     float* dst, const float* residual, std::int64_t depth) {
   alignas(64) float sums[2][32 * 32];
@@ -167,22 +210,29 @@ void convolve_group(const Convolution& layer, int rows, const Tiling& tiling, in
       if (channels <= 0) break;  // the last group may be smaller
       const float* of_panel = weights + begin * depth;
       const bool wide = layer.channels - begin > 16;
-      (tiles == 2 ? wide ? multiply<2, 2> : multiply<2, 1>
-       : wide ? multiply<1, 2>
-                  : multiply<1, 1>)(layer, tiling.pixels, at, of_panel, sums[turn % 2], finish);
+      (tiles == 2 ? wide ? multiply<source, 2, 2> : multiply<source, 2, 1>
+       : wide ? multiply<source, 1, 2>
+                  : multiply<source, 1, 1>)(layer, tiling.pixels, at, of_panel, sums[turn % 2], finish);
       finish = {.sums = sums[turn % 2],
                 .place = places_here,
                 .end = places_here + tiles * tiling.pixels,
                 .bias = layer.bias + channel,
-                .residual = residual ? residual + channel / 2 : nullptr,
-                .dst = dst + channel / 2,
+                .scales = layer.scales + channel,
+                .residual = residual ? residual + words(layer.residual_element, channel) : nullptr,
+                .dst = dst + words(layer.dst_element, channel),
+                .dst_pixel = layer.dst_pixel,
+                .residual_pixel = layer.residual_pixel,
                 .channels = static_cast<__mmask32>(channels == 32 ? ~0u : (1u << channels) - 1),
+                .residual_scale = layer.residual_scale,
+                .residual_element = layer.residual_element,
+                .dst_element = layer.dst_element,
                 .relu = layer.relu};
     }
   }
-  finish.some(32);
+  finish.some<source>(32);
 }
 
+template <Element source>
 void convolve(const Convolution& layer, Range rows, Range range) {
   constexpr std::int64_t cached = 64 * 1024 / 4;  // words of weights: so many panels share what a tile reads
   if (rows.begin == rows.end) return;
@@ -195,13 +245,16 @@ void convolve(const Convolution& layer, Range rows, Range range) {
     int count = smaller(range.end - panel, per_group - first);
     while (count > 1 && count * widest * depth > cached) count = (count + 1) / 2;
     const float* weights = layer.weights + group * depth * ((layer.channels + 15) / 16 * 16);
-    convolve_group(layer, rows.end - rows.begin, tiling, first, count, group, layer.src + rows.begin * layer.src_row + group * layer.src_group,
-                   weights, layer.dst + rows.begin * layer.dst_row, layer.residual ? layer.residual + rows.begin * layer.dst_row : nullptr, depth);
+    convolve_group<source>(
+        layer, rows.end - rows.begin, tiling, first, count, group, layer.src + rows.begin * layer.src_row + group * layer.src_group, weights,
+        layer.dst + rows.begin * layer.dst_row,
+        layer.residual ? layer.residual + residual_place(rows.begin * layer.dst_row, layer.dst_pixel, layer.residual_pixel) : nullptr, depth);
     panel += count;
   }
   _tile_release();  // or the system would save the tiles on each switch to another thread
 }
 
+template <Element source>
 std::int64_t multiply_add(std::int64_t loops) {
   configure(16);
   _tile_zero(0);
@@ -213,38 +266,50 @@ std::int64_t multiply_add(std::int64_t loops) {
   _tile_zero(6);
   _tile_zero(7);
   for (std::int64_t loop = 0; loop < loops; ++loop) {
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    REGNET_PRODUCT(0, 4, 6);
+    REGNET_PRODUCT(1, 4, 7);
+    REGNET_PRODUCT(2, 5, 6);
+    REGNET_PRODUCT(3, 5, 7);
   }
   _tile_release();
-  return std::int64_t{2} * 4 * 16 * 16 * 32;
+  return std::int64_t{2} * 4 * 16 * 16 * tile_words * per_word(source);
+}
+
+constexpr Kernels bf16{.name = "amx_bf16",
+                       .source = Element::bf16,
+                       .widest_panel = widest,
+                       .depth_multiple = tile_words,
+                       .width_multiple = 16,
+                       .panels = panels,
+                       .convolve = convolve<Element::bf16>,
+                       .average = average<Element::bf16>,
+                       .weave = weave,
+                       .multiply_add = multiply_add<Element::bf16>};
+constexpr Kernels int8{.name = "amx_int8",
+                       .source = Element::u8,
+                       .widest_panel = widest,
+                       .depth_multiple = tile_words,
+                       .width_multiple = 16,
+                       .panels = panels,
+                       .convolve = convolve<Element::u8>,
+                       .average = average<Element::u8>,
+                       .multiply_add = multiply_add<Element::u8>};
+
+// Linux gives a process the registers only when asked.
+bool has_permission() {
+  constexpr long request_permission = 0x1023, tile_data = 18;
+  static const bool given = ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+  return given;
 }
 
 }  // namespace
 
-constexpr Kernels table{.name = "amx_bf16",
-                        .precision = Precision::bf16,
-                        .widest_panel = widest,
-                        .depth_multiple = tile_words,
-                        .width_multiple = 16,
-                        .panels = panels,
-                        .convolve = convolve,
-                        .average = average,
-                        .weave = weave,
-                        .multiply_add = multiply_add};
-
-}  // namespace regnet::kernels::amx_bf16
+}  // namespace regnet::kernels::amx
 
 namespace regnet::kernels {
 
-const Kernels* amx_bf16_kernels() {
-  // Linux gives a process the registers only when asked.
-  constexpr long request_permission = 0x1023, tile_data = 18;
-  static const bool given = ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-  return given ? &amx_bf16::table : nullptr;
-}
+const Kernels* amx_bf16_kernels() { return amx::has_permission() ? &amx::bf16 : nullptr; }
+const Kernels* amx_int8_kernels() { return amx::has_permission() ? &amx::int8 : nullptr; }
 
 }  // namespace regnet::kernels
 #endif

@@ -1,8 +1,10 @@
 // Direct convolution as templates over the width of a vector (vectors.inl) and over what the words of activations are:
 //   struct Format {
-//     static constexpr int per_word;                                            // channels in a word of 4 bytes
-//     static Vec<N> add_products(Vec<N> sum, Vec<N> weights, float word);       // N output channels; weights and word hold per_word input channels
-//     static Vec<N> read(const float* at);  static void write(float* at, Vec<N> value);  // N channels of an output
+//     static int words(const Convolution& layer, int channels);            // of so many channels of the destination
+//     static int residual_words(const Convolution& layer, int channels);   // and of what is added
+//     static Vec<N> begin(const float* bias);                              // a sum, for N output channels
+//     static Vec<N> add_products(Vec<N> sum, Vec<N> weights, float word);  // of a word of input channels
+//     static void end(const Convolution& layer, Vec<N> sum, int channel, const float* bias, const float* residual, std::int64_t place, float* dst);
 //   };
 
 // Memory that is fetched into the second cache on the way of other work: for each word of input channels of each tile the line at `at`, which then moves on by `step` floats.
@@ -15,18 +17,18 @@ struct Ahead {
 template <class Format, int pixels, int vectors, bool half>
 void tile(const Convolution& layer, const float* src, const float* weights, const float* bias, const float* residual, float* dst, Ahead ahead,
           const std::int64_t* places) {
-  constexpr int H = lanes / 2, per_word = Format::per_word;
+  constexpr int H = lanes / 2;
   constexpr int width = vectors * lanes + (half ? H : 0);
   constexpr int bases = (pixels + 2) / 3;  // a base for three pixels each: x86 adds once or twice a register for free
   Vec<lanes> sums[pixels][vectors > 0 ? vectors : 1];
   Vec<H> half_sums[pixels];
   REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
-    REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = load<lanes>(bias + v * lanes);
-    if constexpr (half) half_sums[p] = load<H>(bias + vectors * lanes);
+    REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = Format::template begin<lanes>(bias + v * lanes);
+    if constexpr (half) half_sums[p] = Format::template begin<H>(bias + vectors * lanes);
   }
   // What is stored at the end is fetched now, to be written: another core or none has those lines.
   REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
-    REGNET_UNROLL for (int at = 0; at < width / per_word; at += 16) __builtin_prefetch(dst + places[p] + at, 1, 3);
+    REGNET_UNROLL for (int at = 0; at < width; at += 16) __builtin_prefetch(dst + places[p] + Format::words(layer, at), 1, 3);
   }
   const std::int64_t step = layer.src_pixel;
   const int length = layer.tap_length;
@@ -66,20 +68,8 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
     }
   }
   REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
-    float* out = dst + places[p];
-    const float* add = residual + places[p];
-    REGNET_UNROLL for (int v = 0; v < vectors; ++v) {
-      Vec<lanes> y = sums[p][v];
-      if (residual) y += Format::template read<lanes>(add + v * lanes / per_word);
-      if (layer.relu) y = relu<lanes>(y);
-      Format::template write<lanes>(out + v * lanes / per_word, y);
-    }
-    if constexpr (half) {
-      Vec<H> y = half_sums[p];
-      if (residual) y += Format::template read<H>(add + vectors * lanes / per_word);
-      if (layer.relu) y = relu<H>(y);
-      Format::template write<H>(out + vectors * lanes / per_word, y);
-    }
+    REGNET_UNROLL for (int v = 0; v < vectors; ++v) Format::template end<lanes>(layer, sums[p][v], v * lanes, bias, residual, places[p], dst);
+    if constexpr (half) Format::template end<H>(layer, half_sums[p], vectors * lanes, bias, residual, places[p], dst);
   }
 }
 
@@ -130,9 +120,8 @@ REGNET_INLINE void convolve_tile(const Convolution& layer, int pixels, Panels pa
     const int width = smaller(widest, panels.channels - begin);
     const float* of_panel = weights + begin * depth;
     const bool wanted = ahead.at < ahead.end;
-    const int word = begin / Format::per_word;
-    tile_for<Format>(pixels, width)(layer, src, of_panel, bias + begin, residual ? residual + word : nullptr, dst + word,
-                                    wanted ? ahead : Ahead{of_panel, of_panel, 0}, places);
+    tile_for<Format>(pixels, width)(layer, src, of_panel, bias + begin, residual ? residual + Format::residual_words(layer, begin) : nullptr,
+                                    dst + Format::words(layer, begin), wanted ? ahead : Ahead{of_panel, of_panel, 0}, places);
     ahead.at += depth * ahead.step;
   }
 }
@@ -193,9 +182,10 @@ void convolve(const Convolution& layer, Range rows, Range range) {
     const std::int64_t next = std::int64_t{smaller(layer.channels, (first + count) * widest)} * depth;
     // Behind the last panel come the weights of the next layer, or nothing, which a fetch does not mind.
     Ahead ahead{weights + next, weights + next + count * widest * depth, fetch_step(layer, rows)};
-    const int channel = group * layer.channels, word = channel / Format::per_word;
+    const int channel = group * layer.channels;
     convolve_group<Format>(layer, rows, {first * widest, count, layer.channels}, layer.src + group * layer.src_group, weights, layer.bias + channel,
-                           layer.residual ? layer.residual + word : nullptr, layer.dst + word, depth, ahead);
+                           layer.residual ? layer.residual + Format::residual_words(layer, channel) : nullptr,
+                           layer.dst + Format::words(layer, channel), depth, ahead);
     panel += count;
   }
 }

@@ -11,45 +11,47 @@ namespace regnet::kernels {
 
 namespace {
 
-// Kernels that the compiler made, and whether this CPU has the instructions; the best of each precision last.
+// Kernels that the compiler made, and whether this CPU has the instructions; the best of each kind last.
 struct Candidate {
   const Kernels* kernels;
   std::string_view isa;  // of REGNET_MAX_ISA
 };
 
 #if defined(__x86_64__)
-bool has_amx_bf16() {
+// A bit of what cpuid says of AMX.
+bool has_amx(int bit) {
   unsigned a = 0, b = 0, c = 0, d = 0;
-  return ::__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 22 & 1) != 0 && (d >> 24 & 1) != 0;
+  constexpr int tiles = 24;
+  return ::__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> bit & 1) != 0 && (d >> tiles & 1) != 0;
 }
 #endif
 
 std::vector<Candidate> runnable() {
   std::vector<Candidate> all{{portable_kernels(), "portable"}};
-  const auto add = [&](const Kernels* kernels, std::string_view isa) {
-    if (kernels) all.push_back({kernels, isa});
-  };
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) add(avx2_kernels(), "avx2");
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma")) {
-    add(avx512_kernels(), "avx512");
-    if (__builtin_cpu_supports("avx512bf16")) {
-      add(avx512_bf16_kernels(), "avx512");
-      if (has_amx_bf16()) add(amx_bf16_kernels(), "amx");
-    }
-  }
+  constexpr int amx_bf16 = 22, amx_int8 = 25;
+  const auto add = [&](bool can, const Kernels* kernels, std::string_view isa) {
+    if (can && kernels) all.push_back({kernels, isa});
+  };
+  add(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), avx2_kernels(), "avx2");
+  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
+  add(avx512, avx512_kernels(), "avx512");
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  add(bf16, avx512_bf16_kernels(), "avx512");
+  add(bf16 && __builtin_cpu_supports("avx512vnni"), avx512_vnni_kernels(), "avx512");
+  if (bf16 && has_amx(amx_bf16)) add(true, amx_bf16_kernels(), "amx");
+  if (bf16 && has_amx(amx_int8)) add(true, amx_int8_kernels(), "amx");
 #endif
   return all;
 }
 
 // The best that the environment allows.
-const Kernels* choose(Precision precision) {
+const Kernels* choose(Element source) {
   const char* limit = std::getenv("REGNET_MAX_ISA");
   const std::string_view most = limit ? limit : "";
   constexpr std::string_view all[] = {"portable", "avx2", "avx512", "amx"};
   const Kernels* best = nullptr;
-  const std::vector<Candidate> candidates = runnable();
   const auto allows = [&](std::string_view isa) {
     for (const std::string_view known : all) {
       if (known == isa) return true;
@@ -57,27 +59,27 @@ const Kernels* choose(Precision precision) {
     }
     return true;
   };
-  for (const Candidate& candidate : candidates)
-    if (candidate.kernels->precision == precision && allows(candidate.isa)) best = candidate.kernels;
+  for (const Candidate& candidate : runnable())
+    if (candidate.kernels->source == source && allows(candidate.isa)) best = candidate.kernels;
   return best;
 }
 
 }  // namespace
 
 const Kernels& best_kernels() {
-  static const Kernels& best = *choose(Precision::f32);
+  static const Kernels& best = *choose(Element::f32);
   return best;
 }
 
-const Kernels* best_kernels(Precision precision) {
-  static const Kernels* const bf16 = choose(Precision::bf16);
-  return precision == Precision::bf16 ? bf16 : &best_kernels();
+const Kernels* best_kernels(Element source) {
+  static const Kernels *const bf16 = choose(Element::bf16), *const int8 = choose(Element::u8);
+  return source == Element::f32 ? &best_kernels() : source == Element::bf16 ? bf16 : int8;
 }
 
 bool bf16_is_faster() {
 #if defined(__x86_64__)
-  const Kernels* bf16 = best_kernels(Precision::bf16);
-  return bf16 && (bf16 == amx_bf16_kernels() || __builtin_cpu_is("amd"));
+  const Kernels* bf16 = best_kernels(Element::bf16);
+  return bf16 && (bf16->depth_multiple > 1 || __builtin_cpu_is("amd"));
 #else
   return false;
 #endif
@@ -90,7 +92,9 @@ std::vector<const Kernels*> runnable_kernels() {
 }
 
 #if !defined(__x86_64__)
+const Kernels* amx_int8_kernels() { return nullptr; }
 const Kernels* amx_bf16_kernels() { return nullptr; }
+const Kernels* avx512_vnni_kernels() { return nullptr; }
 const Kernels* avx512_bf16_kernels() { return nullptr; }
 const Kernels* avx512_kernels() { return nullptr; }
 const Kernels* avx2_kernels() { return nullptr; }

@@ -6,16 +6,20 @@
 #include <cstdint>
 #include <vector>
 
-#include <regnet/plan/precision.hpp>
-
 namespace regnet::kernels {
 
 struct Range {
   int begin = 0, end = 0;
 };
 
+// What activations are. Those of less than 32 bits lie several to a word of 4 bytes. u8 and s8 are steps of a scale that is their tensor's.
+enum class Element { f32, bf16, u8, s8 };
+
+constexpr int per_word(Element element) { return element == Element::f32 ? 1 : element == Element::bf16 ? 2 : 4; }
+constexpr int words_of(Element element, int channels) { return (channels + per_word(element) - 1) / per_word(element); }
+
 // A convolution of any kernel and stride, grouped or not, with what is fused into it: bias, + residual, ReLU. The source has a border of zeros wide enough, so that no tap leaves it.
-// Distances are in words of 4 bytes: one float, or two bf16 that follow each other; pointers to activations and weights are to such words.
+// Distances are in words of 4 bytes: one float, two bf16, or four u8 or s8 that follow each other; pointers to activations and weights are to such words.
 struct Convolution {
   const float* src = nullptr;          // what the first tap of the first output pixel reads
   std::int64_t src_pixel = 0;          // from one output pixel to the next
@@ -32,7 +36,17 @@ struct Convolution {
   int groups = 1, channels = 0;  // output channels of a group, a multiple of 8
   int out_channels = 0;          // of all groups; the last group may have fewer than the others
   bool relu = false;
+  // Only of kernels for less than 32 bits. Sums of u8 are multiplied with `scales`, by output channel; then the bias is added, and what is `residual_scale` times the residual.
+  Element dst_element = Element::f32, residual_element = Element::f32;
+  std::int64_t residual_pixel = 0;  // from one pixel to the next; there is nothing between rows, here and in dst, where something is added
+  const float* scales = nullptr;
+  float residual_scale = 1;
 };
+
+// Where a residual lies that belongs to what is written at `place`.
+constexpr std::int64_t residual_place(std::int64_t place, std::int64_t dst_pixel, std::int64_t residual_pixel) {
+  return dst_pixel == residual_pixel ? place : place / dst_pixel * residual_pixel;
+}
 
 // A grouped 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3): tiles of 6x6 inputs give tiles of 4x4 outputs, through 36 products of matrices for each group.
 // Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks"; the points are 0, 1, -1, 1/2, -2 and infinity, which round a third as much as the usual ones.
@@ -55,8 +69,8 @@ inline constexpr int winograd_points = 36;
 constexpr int winograd_tiles(int extent) { return (extent + 3) / 4; }
 
 struct Kernels {
-  const char* name;  // "avx512", "avx2", "portable", "avx512_bf16", "amx_bf16"
-  Precision precision = Precision::f32;
+  const char* name;                            // "avx512", "avx2", "portable", "avx512_bf16", "amx_bf16", "avx512_vnni", "amx_int8"
+  Element source = Element::f32;               // what is multiplied with weights: as bf16 the weights are bf16, as u8 they are s8
   int widest_panel;                            // output channels
   int depth_multiple = 1, width_multiple = 8;  // a tap's words and a panel's channels, filled up with weights of 0
   // Panels of `channels` output channels, each as wide as allowed; returns their number and, unless nullptr, where each begins and, at last, `channels`.
@@ -71,13 +85,11 @@ struct Kernels {
   // Means over all pixels, which are `pixel` words apart, of some channels, as floats.
   void (*average)(const float* src, std::int64_t pixels, std::int64_t pixel, Range channels, float* dst);
   // Three planes, `plane` floats apart, to pixels of three, or of four of which the last is 0 where words hold two.
-  void (*weave)(const float* planes, std::int64_t plane, int pixels, float* dst);
+  void (*weave)(const float* planes, std::int64_t plane, int pixels, float* dst) = nullptr;
   // Does nothing but multiply and add; returns the floating-point operations of one loop.
   std::int64_t (*multiply_add)(std::int64_t loops);
   // Does nothing but read; `floats` is a multiple of 64. nullptr where words are no floats.
   float (*read)(const float* src, std::int64_t floats) = nullptr;
-
-  [[nodiscard]] int per_word() const { return precision == Precision::bf16 ? 2 : 1; }  // channels
 };
 
 // How many rows to do before the next panel, so that what a panel reads of them stays in the second cache.
@@ -95,14 +107,16 @@ inline int winograd_block(int channels, int tiles) {
 
 // The best of those for floats that this CPU can run, and that the environment's REGNET_MAX_ISA (amx, avx512, avx2, portable) allows.
 const Kernels& best_kernels();
-// The best of those for a precision other than automatic; nullptr where there are none.
-const Kernels* best_kernels(Precision precision);
+// The best of those for a source; nullptr where there are none.
+const Kernels* best_kernels(Element source);
 // Whether those of bf16 are known to be faster than those of floats: by AMX, and by AVX512-BF16 on AMD's CPUs; on Intel's that instruction is half as fast as floats'.
 bool bf16_is_faster();
 // All that this CPU can run, the portable ones first.
 std::vector<const Kernels*> runnable_kernels();
 
-const Kernels* amx_bf16_kernels();  // this and the following: nullptr where the compiler cannot make them or the system does not allow them
+const Kernels* amx_int8_kernels();  // this and the following: nullptr where the compiler cannot make them or the system does not allow them
+const Kernels* amx_bf16_kernels();
+const Kernels* avx512_vnni_kernels();
 const Kernels* avx512_bf16_kernels();
 const Kernels* avx512_kernels();
 const Kernels* avx2_kernels();

@@ -8,18 +8,22 @@ namespace {
 #include "plan/kernels/direct.inl"
 
 struct F32 {
-  static constexpr int per_word = 1;
+  static constexpr int words(const Convolution&, int channels) { return channels; }
+  static constexpr int residual_words(const Convolution&, int channels) { return channels; }
+  template <int N>
+  REGNET_INLINE static Vec<N> begin(const float* bias) {
+    return load<N>(bias);
+  }
   template <int N>
   REGNET_INLINE static Vec<N> add_products(Vec<N> sum, Vec<N> weights, float word) {
     return sum + weights * word;
   }
   template <int N>
-  REGNET_INLINE static Vec<N> read(const float* at) {
-    return load<N>(at);
-  }
-  template <int N>
-  REGNET_INLINE static void write(float* at, Vec<N> value) {
-    store<N>(at, value);
+  REGNET_INLINE static void end(const Convolution& layer, Vec<N> sum, int channel, const float*, const float* residual, std::int64_t place,
+                                float* dst) {
+    if (residual) sum += load<N>(residual + place + channel);
+    if (layer.relu) sum = relu<N>(sum);
+    store<N>(dst + place + channel, sum);
   }
 };
 

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "plan/kernels/kernels.hpp"
@@ -45,7 +47,7 @@ inline std::vector<float> pack_direct(const Kernels& kernels, const std::vector<
 
 // How many groups are best given to a direct kernel as one, so that its taps are as long as it reads anyway.
 inline int groups_at_once(const Kernels& kernels, int groups, int channels) {
-  return std::clamp(kernels.depth_multiple * kernels.per_word() / channels, 1, groups);
+  return std::clamp(kernels.depth_multiple * per_word(kernels.source) / channels, 1, groups);
 }
 
 // Of a direct convolution, with what is filled up.
@@ -66,15 +68,82 @@ struct WeightShape {
   int groups, out, in, kernel;  // channels of a group
 };
 
-// Source weights as for pack_direct. `together` of the groups are one for the kernel, of which there are `groups`; a tap is one of the kernel's pixels, or one of its rows. `dst` is
-// zeroed. Order: group, panel, tap, word of the tap, channel of the panel.
-//
-// What rounding takes from a weight is given to the next of the same output channel: activations are positive, so that errors of one sign would add up, and shift a channel's mean.
-// On a network trained on CIFAR-10 the logits' distance to those of floats (1 - cosine) is 9e-6 so, and 32e-6 when each weight is rounded to the nearest.
-inline void pack_bf16(const Kernels& kernels, const float* weights, const WeightShape& shape, int groups, int taps, int tap_length, float* dst) {
+// Weights in rows, one for each output channel, as bf16. What rounding takes from a weight is given to the next of its row: activations are positive, so that errors of one sign would
+// add up, and shift the channel's mean. On a network trained on CIFAR-10 the logits' distance to those of floats (1 - cosine) is 9e-6 so, and 32e-6 when each weight is rounded to the
+// nearest.
+inline std::vector<std::uint16_t> bf16_codes(const std::vector<float>& weights, int rows) {
+  std::vector<std::uint16_t> codes;
+  codes.reserve(weights.size());
+  const std::size_t row = weights.size() / static_cast<std::size_t>(rows);
+  float carried = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (i % row == 0) carried = 0;
+    const float wanted = weights[i] + carried;
+    codes.push_back(static_cast<std::uint16_t>(to_bf16(wanted)));
+    carried = wanted - from_bf16(codes.back());
+  }
+  return codes;
+}
+
+struct Int8Codes {
+  std::vector<std::uint16_t> codes;  // the lower byte, as two's complement
+  std::vector<float> scales;         // by row
+};
+
+// Rows as s8 of a scale each: that of those tried which loses least. Rounding errors are carried as for bf16, but none beyond the largest code.
+inline Int8Codes int8_codes(const std::vector<float>& weights, int rows) {
+  constexpr int candidates = 24;  // from 1 down to half of what the largest weight needs
+  Int8Codes result;
+  const std::size_t row = weights.size() / static_cast<std::size_t>(rows);
+  for (std::size_t begin = 0; begin < weights.size(); begin += row) {
+    const std::span values(weights.data() + begin, row);
+    float largest = 0;
+    for (const float value : values) largest = std::max(largest, std::abs(value));
+    const auto code = [](float value, float scale) { return std::clamp(std::nearbyint(value / scale), -127.0f, 127.0f); };
+    float best = largest > 0 ? largest / 127 : 1;
+    double least = -1;
+    for (int i = 0; i < candidates && largest > 0; ++i) {
+      const float scale = largest / 127 * (1 - 0.5f * static_cast<float>(i) / candidates);
+      double lost = 0;
+      for (const float value : values) {
+        const double error = value - scale * code(value, scale);
+        lost += error * error;
+      }
+      if (least < 0 || lost < least) least = lost, best = scale;
+    }
+    float carried = 0;
+    for (const float value : values) {
+      const float wanted = value + carried, rounded = code(wanted, best);
+      carried = std::clamp(wanted - rounded * best, -best / 2, best / 2);
+      result.codes.push_back(static_cast<std::uint8_t>(static_cast<std::int8_t>(rounded)));
+    }
+    result.scales.push_back(best);
+  }
+  return result;
+}
+
+// Weights that are codes already; `folded` are those times what batch normalisation makes of them, which is the scale.
+inline Int8Codes int8_codes(const std::vector<float>& folded, const std::vector<float>& codes, int rows) {
+  Int8Codes result;
+  const std::size_t row = codes.size() / static_cast<std::size_t>(rows);
+  for (std::size_t begin = 0; begin < codes.size(); begin += row) {
+    std::size_t largest = begin;
+    for (std::size_t i = begin; i < begin + row; ++i)
+      if (std::abs(codes[i]) > std::abs(codes[largest])) largest = i;
+    result.scales.push_back(codes[largest] == 0 ? 1 : folded[largest] / codes[largest]);
+    for (std::size_t i = begin; i < begin + row; ++i) result.codes.push_back(static_cast<std::uint8_t>(static_cast<std::int8_t>(codes[i])));
+  }
+  return result;
+}
+
+// Codes in the order of pack_direct's source weights. `groups` is how many the kernel sees, each of several of the network's; a tap is one of the kernel's pixels, or one of its rows.
+// `dst` is zeroed. Order: group, panel, tap, word of the tap, channel of the panel.
+inline void pack_codes(const Kernels& kernels, const std::vector<std::uint16_t>& codes, const WeightShape& shape, int groups, int taps,
+                       int tap_length, float* dst) {
   const int together = (shape.groups + groups - 1) / groups, channels = together * shape.out, area = shape.kernel * shape.kernel;
   const auto up = [](int value, int multiple) { return (value + multiple - 1) / multiple * multiple; };
   const int depth = up(tap_length, kernels.depth_multiple), pixels = area / taps, pixel = tap_length / pixels;  // words
+  const int in_word = per_word(kernels.source), bits = 32 / in_word;
   std::vector<int> begins(static_cast<std::size_t>(kernels.panels(channels, nullptr)) + 1);
   kernels.panels(channels, begins.data());
   for (int group = 0; group < groups; ++group)
@@ -83,16 +152,12 @@ inline void pack_bf16(const Kernels& kernels, const float* weights, const Weight
       for (int c = begins[panel]; c < begins[panel + 1]; ++c) {
         const int inner = c / shape.out, channel = group * channels + c;
         if (channel >= shape.groups * shape.out) break;
-        const float* of_channel = weights + std::int64_t{channel} * shape.in * area;
-        float carried = 0;
-        for (int i = 0; i < shape.in; ++i)
-          for (int k = 0; k < area; ++k) {
-            const int at = inner * shape.in + i, tap = k / pixels, word = tap * depth + k % pixels * pixel + at / 2;
-            const float wanted = of_channel[i * area + k] + carried;
-            const std::uint32_t rounded = to_bf16(wanted);
-            carried = wanted - from_bf16(rounded);
+        const std::uint16_t* of_channel = codes.data() + std::int64_t{channel} * shape.in * area;
+        for (int k = 0; k < area; ++k)
+          for (int i = 0; i < shape.in; ++i) {
+            const int at = inner * shape.in + i, tap = k / pixels, word = tap * depth + k % pixels * pixel + at / in_word;
             float& packed = dst[std::int64_t{word} * width + c - begins[panel]];
-            packed = std::bit_cast<float>(std::bit_cast<std::uint32_t>(packed) | rounded << (at % 2 * 16));
+            packed = std::bit_cast<float>(std::bit_cast<std::uint32_t>(packed) | std::uint32_t{of_channel[i * area + k]} << (at % in_word * bits));
           }
       }
       dst += std::int64_t{taps} * depth * width;
