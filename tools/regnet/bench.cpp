@@ -207,6 +207,18 @@ void warm_up(Runner& runner, double limit_ms) {
   }
 }
 
+double peak_of(regnet::Precision precision, const regnet::MachineLimits& limits) {
+  return precision == regnet::Precision::bf16 ? limits.bf16_gflops : precision == regnet::Precision::int8 ? limits.int8_gops : limits.gflops;
+}
+
+double bytes_of(regnet::Precision precision) { return precision == regnet::Precision::bf16 ? 2 : precision == regnet::Precision::int8 ? 1 : 4; }
+
+// Layers of one network may differ: what a kernel of ours is called says what it multiplies.
+regnet::Precision precision_of_kernel(const std::string& implementation) {
+  const auto has = [&](const char* part) { return implementation.starts_with("own:") && implementation.find(part) != std::string::npos; };
+  return has("bf16") ? regnet::Precision::bf16 : has("int8") || has("vnni") ? regnet::Precision::int8 : regnet::Precision::f32;
+}
+
 Json layers_json(Runner& runner, const Network& network, const regnet::MachineLimits& limits) {
   std::map<std::string, regnet::Complexity> costs;
   for (const regnet::Node& node : network.weights.graph.nodes()) costs[node.name] = regnet::complexity(network.weights.graph, node);
@@ -228,8 +240,10 @@ Json layers_json(Runner& runner, const Network& network, const regnet::MachineLi
   for (std::size_t i = 0; i < best.size(); ++i) {
     const regnet::LayerReport& layer = runner.session.layers()[i % runner.session.layers().size()];
     const regnet::Complexity& cost = costs[layer.name];
-    const double gflop = 2e-9 * static_cast<double>(cost.macs), gigabytes = 4e-9 * static_cast<double>(cost.params);
-    const double compute_ms = gflop / limits.gflops * 1e3, memory_ms = gigabytes / limits.read_gbs * 1e3;
+    const double gflop = 2e-9 * static_cast<double>(cost.macs),
+                 gigabytes = bytes_of(precision_of_kernel(layer.implementation)) * 1e-9 * static_cast<double>(cost.params);
+    const double peak = peak_of(precision_of_kernel(layer.implementation), limits);
+    const double compute_ms = gflop / peak * 1e3, memory_ms = gigabytes / limits.read_gbs * 1e3;
     list.push_back({{"layer", layer.name},
                     {"kind", layer.kind},
                     {"shape", {layer.dims.channels, layer.dims.height, layer.dims.width}},
@@ -237,7 +251,7 @@ Json layers_json(Runner& runner, const Network& network, const regnet::MachineLi
                     {"ms", best[i]},
                     {"share", best[i] / total},
                     {"gflops", gflop / best[i] * 1e3},
-                    {"peak_fraction", gflop / best[i] * 1e3 / limits.gflops},
+                    {"peak_fraction", gflop / best[i] * 1e3 / peak},
                     {"bound", memory_ms > compute_ms ? "weights from memory" : "multiply-adds"},
                     {"bound_ms", std::max(compute_ms, memory_ms)}});
   }
@@ -292,7 +306,7 @@ Json measure(const Network& network, const BenchOptions& options, int batch, int
            {"rss_mib", resident_mib()},
            {"stable", quantile(all, 0.9) < 1.15 * p50 && foreign < 0.1},
            {"foreign_cores", foreign}};
-  row["peak_fraction"] = row["gflops"].get<double>() / limits.gflops;
+  row["peak_fraction"] = row["gflops"].get<double>() / peak_of(plan.precision(), limits);
   if (options.layers) row["layers"] = layers_json(*runners[0], network, limits);
   row["samples_ms"] = raw;
   row["provenance"] = {{"cpu", regnet::cpu_name()},

@@ -36,81 +36,108 @@ void configure(int pixels) {
   _tile_loadconfig(&config);
 }
 
-// What is left to do for sums that are complete: bias, what is added, ReLU, rounding, for up to 32 channels of each pixel. Done bit by bit while the next sums are made, since the
-// unit that multiplies tiles works beside the others.
-struct Finish {
-  const float* sums = nullptr;
-  const std::int64_t *place = nullptr, *end = nullptr;
-  const float *bias = nullptr, *scales = nullptr, *residual = nullptr;
-  float* dst = nullptr;
-  std::int64_t dst_pixel = 0, residual_pixel = 0;
-  __mmask32 channels = 0;
-  float residual_scale = 1;
-  Element residual_element = Element::bf16, dst_element = Element::bf16;
-  bool relu = false;
+// What a layer adds and writes, where the loops below are compiled for just that; other mixtures are `any`.
+enum class Ending { bf16, bf16_plus_bf16, u8, u8_plus_u8, u8_plus_s8, s8, any };
 
-  template <Element source>
+Ending ending_of(const Convolution& layer) {
+  const Element dst = layer.dst_element, added = layer.residual_element;
+  if (layer.residual && layer.residual_pixel != layer.dst_pixel) return Ending::any;
+  if (dst == Element::bf16) return !layer.residual ? Ending::bf16 : added == Element::bf16 ? Ending::bf16_plus_bf16 : Ending::any;
+  if (!layer.residual) return dst == Element::u8 ? Ending::u8 : Ending::s8;
+  if (dst == Element::u8 && added != Element::bf16) return added == Element::u8 ? Ending::u8_plus_u8 : Ending::u8_plus_s8;
+  return Ending::any;
+}
+
+// Sums that are complete, of up to 32 pixels and 32 channels, which wait for the rest.
+struct alignas(64) Sums {
+  float values[32 * 32];  // of pixel p from 32 p on
+  const std::int64_t* places = nullptr;
+  int pixels = 0, channel = 0, channels = 0;  // none at first
+};
+
+// The rest: bias, what is added, ReLU, rounding. It is done bit by bit while the next sums are made, since the unit that multiplies tiles works beside the others.
+template <Element source, Ending ending>
+class Finish {
+ public:
+  REGNET_INLINE Finish(const Convolution& layer, const Sums& sums)
+      : x_layer(layer),
+        x_sums(sums.values),
+        x_place(sums.places),
+        x_end(sums.places + sums.pixels),
+        x_mask(sums.channels == 32 ? ~__mmask32{0} : (__mmask32{1} << sums.channels) - 1) {
+    const auto low = static_cast<__mmask16>(x_mask), high = static_cast<__mmask16>(x_mask >> 16);
+    x_bias[0] = _mm512_maskz_loadu_ps(low, layer.bias + sums.channel);
+    x_bias[1] = _mm512_maskz_loadu_ps(high, layer.bias + sums.channel + 16);
+    if constexpr (source == Element::u8) {
+      x_scales[0] = _mm512_maskz_loadu_ps(low, layer.scales + sums.channel);
+      x_scales[1] = _mm512_maskz_loadu_ps(high, layer.scales + sums.channel + 16);
+    }
+    x_dst = layer.dst + words(layer.dst_element, sums.channel);
+    if constexpr (adds) x_residual = layer.residual ? layer.residual + words(layer.residual_element, sums.channel) : nullptr;
+    const bool is_signed = layer.dst_element == Element::s8, is_bf16 = layer.dst_element == Element::bf16;
+    x_least = _mm512_set1_ps(layer.relu || layer.dst_element == Element::u8 ? 0.0f : is_bf16 ? -__builtin_inff() : -127.0f);
+    x_most = _mm512_set1_ps(is_bf16 ? __builtin_inff() : is_signed ? 127.0f : 255.0f);
+  }
+
   REGNET_INLINE void some(int count) {
-    const std::int64_t* const until = place + count < end ? place + count : end;
-    if (channels != ~__mmask32{0}) run<source, true>(until);
-    else run<source, false>(until);
+    const std::int64_t* const until = x_place + count < x_end ? x_place + count : x_end;
+    for (; x_place < until; ++x_place, x_sums += 32)
+      if (const std::int64_t place = *x_place; place >= 0) pixel(place);
   }
 
  private:
-  template <Element source, bool masked>
-  REGNET_INLINE void run(const std::int64_t* until) {
-    for (; place < until; ++place, sums += 32) {
-      const std::int64_t at = *place;
-      if (at < 0) continue;
-      __m512 a = value<source, masked>(0), b = value<source, masked>(16);
-      if (residual) add<masked>(residual + residual_place(at, dst_pixel, residual_pixel), a, b);
-      if (relu) {
-        a = _mm512_max_ps(a, _mm512_setzero_ps());
-        b = _mm512_max_ps(b, _mm512_setzero_ps());
-      }
-      write<masked>(dst + at, a, b);
+  static constexpr bool adds =
+      ending == Ending::any || ending == Ending::bf16_plus_bf16 || ending == Ending::u8_plus_u8 || ending == Ending::u8_plus_s8;
+
+  REGNET_INLINE void pixel(std::int64_t place) const {
+    __m512 a = _mm512_load_ps(x_sums), b = _mm512_load_ps(x_sums + 16);
+    if constexpr (source == Element::u8) {
+      a = _mm512_cvtepi32_ps(_mm512_castps_si512(a)) * x_scales[0];
+      b = _mm512_cvtepi32_ps(_mm512_castps_si512(b)) * x_scales[1];
+    }
+    a += x_bias[0];
+    b += x_bias[1];
+    if constexpr (ending == Ending::any) {
+      if (x_residual) add(x_layer.residual_element, x_residual + residual_place(place, x_layer.dst_pixel, x_layer.residual_pixel), a, b);
+      write(x_layer.dst_element, x_dst + place, a, b);
+    } else {
+      if constexpr (ending == Ending::bf16_plus_bf16) add(Element::bf16, x_residual + place, a, b);
+      if constexpr (ending == Ending::u8_plus_u8) add(Element::u8, x_residual + place, a, b);
+      if constexpr (ending == Ending::u8_plus_s8) add(Element::s8, x_residual + place, a, b);
+      write(ending == Ending::bf16 || ending == Ending::bf16_plus_bf16 ? Element::bf16 : Element::u8, x_dst + place, a,
+            b);  // s8 differs by its bounds
     }
   }
 
-  template <Element source, bool masked>
-  REGNET_INLINE __m512 value(int from) const {
-    const auto mask = static_cast<__mmask16>(channels >> from);
-    const __m512 add = masked ? _mm512_maskz_loadu_ps(mask, bias + from) : _mm512_loadu_ps(bias + from);
-    if constexpr (source == Element::bf16) return _mm512_load_ps(sums + from) + add;
-    const __m512 scale = masked ? _mm512_maskz_loadu_ps(mask, scales + from) : _mm512_loadu_ps(scales + from);
-    return _mm512_cvtepi32_ps(_mm512_load_si512(sums + from)) * scale + add;
-  }
-
-  template <bool masked>
-  REGNET_INLINE void add(const float* at, __m512& a, __m512& b) const {
-    if (residual_element == Element::bf16) {
-      const __m512i two = masked ? _mm512_maskz_loadu_epi16(channels, at) : _mm512_loadu_si512(at);
-      a += _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(two)), 16)) * residual_scale;
-      b += _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(two, 1)), 16)) * residual_scale;
+  REGNET_INLINE void add(Element element, const float* at, __m512& a, __m512& b) const {
+    const __m512 scale = _mm512_set1_ps(x_layer.residual_scale);
+    if (element == Element::bf16) {
+      const __m512i two = _mm512_maskz_loadu_epi16(x_mask, at);
+      a += _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(two)), 16)) * scale;
+      b += _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(two, 1)), 16)) * scale;
       return;
     }
-    const __m256i four = masked ? _mm256_maskz_loadu_epi8(channels, at) : _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    const __m256i four = _mm256_maskz_loadu_epi8(x_mask, at);
     const __m128i low = _mm256_castsi256_si128(four), high = _mm256_extracti128_si256(four, 1);
-    const bool is_signed = residual_element == Element::s8;
-    a += _mm512_cvtepi32_ps(is_signed ? _mm512_cvtepi8_epi32(low) : _mm512_cvtepu8_epi32(low)) * residual_scale;
-    b += _mm512_cvtepi32_ps(is_signed ? _mm512_cvtepi8_epi32(high) : _mm512_cvtepu8_epi32(high)) * residual_scale;
+    a += _mm512_cvtepi32_ps(element == Element::s8 ? _mm512_cvtepi8_epi32(low) : _mm512_cvtepu8_epi32(low)) * scale;
+    b += _mm512_cvtepi32_ps(element == Element::s8 ? _mm512_cvtepi8_epi32(high) : _mm512_cvtepu8_epi32(high)) * scale;
   }
 
-  template <bool masked>
-  REGNET_INLINE void write(float* at, __m512 a, __m512 b) const {
-    if (dst_element == Element::bf16) {
-      const auto two = (__m512i)_mm512_cvtne2ps_pbh(b, a);
-      if constexpr (masked) _mm512_mask_storeu_epi16(at, channels, two);
-      else _mm512_storeu_si512(at, two);
-      return;
-    }
-    const bool is_signed = dst_element == Element::s8;
-    const __m512 least = _mm512_set1_ps(is_signed ? -127.0f : 0.0f), most = _mm512_set1_ps(is_signed ? 127.0f : 255.0f);
-    const auto bytes = [&](__m512 x) { return _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(x, least), most))); };
-    const __m256i four = _mm256_set_m128i(bytes(b), bytes(a));
-    if constexpr (masked) _mm256_mask_storeu_epi8(at, channels, four);
-    else _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), four);
+  REGNET_INLINE void write(Element element, float* at, __m512 a, __m512 b) const {
+    a = _mm512_max_ps(a, x_least);
+    b = _mm512_max_ps(b, x_least);
+    if (element == Element::bf16) return _mm512_mask_storeu_epi16(at, x_mask, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+    const auto bytes = [&](__m512 x) { return _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_min_ps(x, x_most))); };
+    _mm256_mask_storeu_epi8(at, x_mask, _mm256_set_m128i(bytes(b), bytes(a)));
   }
+
+  const Convolution& x_layer;
+  const float* x_sums;
+  const std::int64_t *x_place, *x_end;
+  const float* x_residual = nullptr;
+  float* x_dst;
+  __mmask32 x_mask;
+  __m512 x_bias[2], x_scales[2], x_least, x_most;
 };
 
 // The numbers of tiles are part of the instructions.
@@ -120,23 +147,21 @@ struct Finish {
     else _tile_dpbusd(to, pixels, weights);                                     \
   } while (false)
 
-// One or two tiles of pixels by one or two of channels. sums: by pixel, 32 each.
-template <Element source, int tiles, int vectors>
-void multiply(const Convolution& layer, int pixels, const float* const* src, const float* weights, float* sums, const Finish& complete) {
+// One or two tiles of pixels by one or two of channels; meanwhile the rest of what was done before.
+template <Element source, Ending ending, int tiles, int vectors>
+void multiply(const Convolution& layer, int pixels, const float* const* src, const float* weights, float* sums, const Sums& before) {
   constexpr int width = vectors * 16;
   const std::int64_t step = layer.src_pixel * 4;
-  const int parts = (layer.tap_length + tile_words - 1) / tile_words, steps = layer.tap_count * parts,
-            share = (static_cast<int>(complete.end - complete.place) + steps - 1) / steps;
-  Finish before = complete;  // in registers
+  const int parts = (layer.tap_length + tile_words - 1) / tile_words, steps = layer.tap_count * parts, share = (before.pixels + steps - 1) / steps;
+  Finish<source, ending> finish(layer, before);
   _tile_zero(0);
   if constexpr (vectors == 2) _tile_zero(1);
   if constexpr (tiles == 2) _tile_zero(2);
   if constexpr (tiles == 2 && vectors == 2) _tile_zero(3);
   for (int t = 0; t < layer.tap_count; ++t) {
-    const std::int64_t tap = layer.taps[t];
+    const float *first = src[0] + layer.taps[t], *second = tiles == 2 ? src[1] + layer.taps[t] : nullptr;
     for (int k = 0; k < parts; ++k) {
-      const std::int64_t at = tap + k * tile_words;
-      _tile_loadd(4, src[0] + at, step);
+      _tile_loadd(4, first, step);
       _tile_loadd(6, weights, width * 4);
       REGNET_PRODUCT(0, 4, 6);
       if constexpr (vectors == 2) {
@@ -144,12 +169,14 @@ void multiply(const Convolution& layer, int pixels, const float* const* src, con
         REGNET_PRODUCT(1, 4, 7);
       }
       if constexpr (tiles == 2) {
-        _tile_loadd(5, src[1] + at, step);
+        _tile_loadd(5, second, step);
         REGNET_PRODUCT(2, 5, 6);
         if constexpr (vectors == 2) REGNET_PRODUCT(3, 5, 7);
+        second += tile_words;
       }
+      first += tile_words;
       weights += tile_words * width;
-      before.some<source>(share);
+      finish.some(share);
     }
   }
   _tile_stored(0, sums, 128);
@@ -191,67 +218,70 @@ struct Tiling {
   }
 };
 
-// Some panels of one group.
-template <Element source>
-void convolve_group(const Convolution& layer, int rows, const Tiling& tiling, int first, int count, int group, const float* src, const float* weights,
-                    float* dst, const float* residual, std::int64_t depth) {
-  alignas(64) float sums[2][32 * 32];
+// Some panels of one group. `layer` begins with the rows to do.
+template <Element source, Ending ending>
+void convolve_group(const Convolution& layer, int rows, const Tiling& tiling, int first, int count, int group, std::int64_t depth) {
+  Sums sums[2];
   std::int64_t places[2][32];
-  Finish finish;
   int turn = 0;
+  const float *src = layer.src + group * layer.src_group, *weights = layer.weights + group * depth * ((layer.channels + 15) / 16 * 16);
   for (int tile = 0; tile < tiling.tiles; tile += 2) {
     const int tiles = smaller(2, tiling.tiles - tile);
     const float* at[2];
     std::int64_t* const places_here = places[tile / 2 % 2];
     for (int i = 0; i < tiles; ++i) at[i] = src + tiling.place(layer, rows, tile + i, places_here + i * tiling.pixels);
-    for (int panel = first; panel < first + count; ++panel, ++turn) {
+    for (int panel = first; panel < first + count; ++panel) {
       const int begin = panel * widest, channel = group * layer.channels + begin;
       const int channels = smaller(smaller(widest, layer.channels - begin), layer.out_channels - channel);
       if (channels <= 0) break;  // the last group may be smaller
-      const float* of_panel = weights + begin * depth;
       const bool wide = layer.channels - begin > 16;
-      (tiles == 2 ? wide ? multiply<source, 2, 2> : multiply<source, 2, 1>
-       : wide ? multiply<source, 1, 2>
-                  : multiply<source, 1, 1>)(layer, tiling.pixels, at, of_panel, sums[turn % 2], finish);
-      finish = {.sums = sums[turn % 2],
-                .place = places_here,
-                .end = places_here + tiles * tiling.pixels,
-                .bias = layer.bias + channel,
-                .scales = layer.scales + channel,
-                .residual = residual ? residual + words(layer.residual_element, channel) : nullptr,
-                .dst = dst + words(layer.dst_element, channel),
-                .dst_pixel = layer.dst_pixel,
-                .residual_pixel = layer.residual_pixel,
-                .channels = static_cast<__mmask32>(channels == 32 ? ~0u : (1u << channels) - 1),
-                .residual_scale = layer.residual_scale,
-                .residual_element = layer.residual_element,
-                .dst_element = layer.dst_element,
-                .relu = layer.relu};
+      Sums& here = sums[turn % 2];
+      (tiles == 2 ? wide ? multiply<source, ending, 2, 2> : multiply<source, ending, 2, 1>
+       : wide ? multiply<source, ending, 1, 2>
+                  : multiply<source, ending, 1, 1>)(layer, tiling.pixels, at, weights + begin * depth, here.values, sums[++turn % 2]);
+      here.places = places_here;
+      here.pixels = tiles * tiling.pixels;
+      here.channel = channel;
+      here.channels = channels;
     }
   }
-  finish.some<source>(32);
+  Finish<source, ending>(layer, sums[(turn + 1) % 2]).some(32);
 }
 
-template <Element source>
-void convolve(const Convolution& layer, Range rows, Range range) {
+template <Element source, Ending ending>
+void convolve_as(const Convolution& layer, int rows, Range range) {
   constexpr std::int64_t cached = 64 * 1024 / 4;  // words of weights: so many panels share what a tile reads
-  if (rows.begin == rows.end) return;
   const int per_group = panels(layer.channels, nullptr);
   const std::int64_t depth = std::int64_t{layer.tap_count} * ((layer.tap_length + tile_words - 1) / tile_words * tile_words);
-  const Tiling tiling(layer, rows.end - rows.begin);
+  const Tiling tiling(layer, rows);
   configure(tiling.pixels);
   for (int panel = range.begin; panel < range.end;) {
     const int group = panel / per_group, first = panel % per_group;
     int count = smaller(range.end - panel, per_group - first);
     while (count > 1 && count * widest * depth > cached) count = (count + 1) / 2;
-    const float* weights = layer.weights + group * depth * ((layer.channels + 15) / 16 * 16);
-    convolve_group<source>(
-        layer, rows.end - rows.begin, tiling, first, count, group, layer.src + rows.begin * layer.src_row + group * layer.src_group, weights,
-        layer.dst + rows.begin * layer.dst_row,
-        layer.residual ? layer.residual + residual_place(rows.begin * layer.dst_row, layer.dst_pixel, layer.residual_pixel) : nullptr, depth);
+    convolve_group<source, ending>(layer, rows, tiling, first, count, group, depth);
     panel += count;
   }
   _tile_release();  // or the system would save the tiles on each switch to another thread
+}
+
+template <Element source>
+void convolve(const Convolution& whole, Range rows, Range range) {
+  if (rows.begin == rows.end) return;
+  Convolution layer = whole;
+  layer.src += rows.begin * layer.src_row;
+  layer.dst += rows.begin * layer.dst_row;
+  if (layer.residual) layer.residual += residual_place(rows.begin * layer.dst_row, layer.dst_pixel, layer.residual_pixel);
+  const int count = rows.end - rows.begin;
+  switch (ending_of(layer)) {
+    case Ending::bf16: return convolve_as<source, Ending::bf16>(layer, count, range);
+    case Ending::bf16_plus_bf16: return convolve_as<source, Ending::bf16_plus_bf16>(layer, count, range);
+    case Ending::u8: return convolve_as<source, Ending::u8>(layer, count, range);
+    case Ending::u8_plus_u8: return convolve_as<source, Ending::u8_plus_u8>(layer, count, range);
+    case Ending::u8_plus_s8: return convolve_as<source, Ending::u8_plus_s8>(layer, count, range);
+    case Ending::s8: return convolve_as<source, Ending::s8>(layer, count, range);
+    case Ending::any: return convolve_as<source, Ending::any>(layer, count, range);
+  }
 }
 
 template <Element source>
