@@ -24,6 +24,9 @@ using kernels::Range;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
+// How many images a thread takes through the late steps side by side, and the words of weights they share at once.
+constexpr int most_together = 4;
+constexpr std::size_t weights_at_once = 128 * 1024;
 constexpr std::size_t most_fetched = 512 * 1024;  // bytes of a source: half of a small second cache
 
 // A thread whose core another process needs holds up all others at every barrier, for milliseconds each time. One for which the caller has waited a quarter of a run rests: the
@@ -33,10 +36,11 @@ constexpr int least_rest = 8, most_rest = 64;  // runs
 constexpr Clock::duration shortest_rest = milliseconds(20), longest_rest = milliseconds(2000);
 constexpr int most_resting = 8;  // threads at a time
 
-// The memory of one image on its way through the network.
+// The memory of one image on its way through the network, and of others that come along through the late steps.
 struct Lane {
   AlignedBuffer arena;
   std::vector<AlignedBuffer> scratch, bands;  // of each thread
+  std::vector<AlignedBuffer> late;            // arenas, of which late steps use a part
 };
 
 // A member of the team, as the caller sees it.
@@ -59,7 +63,12 @@ class OwnSession final : public SessionImpl {
         x_team(options.threads) {
     // Images side by side, one for each thread, where there are enough of them; else all threads on one image.
     x_lanes.resize(static_cast<std::size_t>(options.batch >= options.threads ? options.threads : 1));
-    for (Lane& lane : x_lanes) lane.arena = AlignedBuffer(x_program.arena_floats);
+    // f32 takes so long for each image that its weights are fetched in time anyway.
+    if (options.batch >= options.threads && x_program.precision != Precision::f32) x_together = std::min(most_together, options.batch / options.threads);
+    for (Lane& lane : x_lanes) {
+      lane.arena = AlignedBuffer(x_program.arena_floats);
+      for (int i = 1; i < x_together; ++i) lane.late.push_back(AlignedBuffer(x_program.arena_floats));
+    }
     const auto add_thread = [&](Lane& lane) {
       lane.scratch.push_back(AlignedBuffer(x_program.scratch_floats));
       lane.bands.push_back(AlignedBuffer(x_program.band_floats));
@@ -79,15 +88,17 @@ class OwnSession final : public SessionImpl {
     // In a forked child the team is the caller alone, and its part is the whole.
     const bool whole = x_team.size() == x_threads;
     int image = 0;
-    if (x_lanes.size() > 1 && whole && !observe) {
-      // Each thread takes the next image when it is done with one, since another process may hold one of them up.
+    if ((x_lanes.size() > 1 || x_together > 1) && whole && !observe) {
+      // Each thread takes the next images when it is done with some, since another process may hold one of them up.
       choose_active(0);
-      const int lanes = x_threads, side_by_side = x_batch / lanes * lanes;
+      const int side_by_side = x_batch / (x_together * x_threads) * (x_together * x_threads);
       std::atomic<int> next{0};
       x_team.run(x_active, [&](int thread) {
-        for (int taken = next.fetch_add(1, std::memory_order_relaxed); taken < side_by_side; taken = next.fetch_add(1, std::memory_order_relaxed)) {
+        for (;;) {
+          const int taken = next.fetch_add(x_together, std::memory_order_relaxed);
+          if (taken >= side_by_side) return;
           const auto i = static_cast<std::size_t>(taken);
-          do_steps(x_lanes[static_cast<std::size_t>(thread)], x_alone, 0, images + i * image_floats, logits + i * classes);
+          do_together(x_lanes[static_cast<std::size_t>(thread)], images + i * image_floats, logits + i * classes);
         }
       });
       image = side_by_side;
@@ -100,12 +111,12 @@ class OwnSession final : public SessionImpl {
       const Division& division = whole ? x_divisions[static_cast<std::size_t>(x_threads) - x_active.size()] : x_alone;
       if (observe) {
         for (const Step& step : x_program.steps) {
-          x_team.run(x_active, [&](int thread) { do_step(x_lanes[0], division, step, thread, src, dst); });
+          x_team.run(x_active, [&](int thread) { do_step(x_lanes[0], x_lanes[0].arena.data(), division, step, thread, src, dst); });
           (*observe)(x_program.layers[static_cast<std::size_t>(step.node)], [&] { return x_steps.values_of(x_lanes[0].arena.data(), step.node); });
         }
       } else {
         const Clock::time_point began = Clock::now();
-        x_team.run(x_active, [&](int thread) { do_steps(x_lanes[0], division, thread, src, dst); });
+        x_team.run(x_active, [&](int thread) { do_steps(x_lanes[0], division, thread, src, dst, x_program.steps.size()); });
         judge_lateness(began);
       }
     }
@@ -116,7 +127,8 @@ class OwnSession final : public SessionImpl {
   bool checks_images() const override { return true; }
   std::size_t arena_bytes() const override {
     std::size_t floats = 0;
-    for (const Lane& lane : x_lanes) floats += lane.arena.size() + lane.scratch.size() * (x_program.scratch_floats + x_program.band_floats);
+    for (const Lane& lane : x_lanes)
+      floats += (1 + lane.late.size()) * lane.arena.size() + lane.scratch.size() * (x_program.scratch_floats + x_program.band_floats);
     return floats * sizeof(float);
   }
 
@@ -158,11 +170,36 @@ class OwnSession final : public SessionImpl {
     }
   }
 
-  // All steps, by one of the division's threads, which wait for each other after each.
-  void do_steps(Lane& lane, const Division& division, int thread, const float* image, float* logits) {
+  // x_together images, by one thread: one after the other up to the late steps, then side by side.
+  void do_together(Lane& lane, const float* images, float* logits) {
+    const auto count = static_cast<std::size_t>(x_together), late = static_cast<std::size_t>(x_program.late);
+    const auto image_floats = static_cast<std::size_t>(x_program.graph.input_dims().count()),
+               classes = static_cast<std::size_t>(x_program.graph.classes());
+    if (count == 1) return do_steps(lane, x_alone, 0, images, logits, x_program.steps.size());
+    const auto arena = [&](std::size_t i) { return i + 1 < count ? lane.late[i].data() : lane.arena.data(); };
+    for (std::size_t i = 0; i < count; ++i) {
+      do_steps(lane, x_alone, 0, images + i * image_floats, nullptr, late);
+      if (i + 1 < count) x_steps.copy_output(lane.arena.data(), arena(i), x_program.late - 1);
+    }
+    for (std::size_t at = late; at < x_program.steps.size(); ++at) {
+      const Step& step = x_program.steps[at];
+      const bool divides = step.kind == Kind::convolution && step.way == Way::direct;
+      // Parts of a layer whose weights stay in the second cache.
+      const int units = divides ? step.panels : 1;
+      const auto parts = static_cast<int>(std::clamp<std::size_t>((step.bias - step.weights) / weights_at_once, 1, static_cast<std::size_t>(units)));
+      for (int p = 0; p < parts; ++p)
+        for (std::size_t i = 0; i < count; ++i) {
+          if (divides) x_steps.convolve(arena(i), step, {0, x_program.node(step).dims.height}, part(units, parts, p));
+          else do_step(lane, arena(i), x_alone, step, 0, images, logits + i * classes);
+        }
+    }
+  }
+
+  // All steps before `end`, by one of the division's threads, which wait for each other after each.
+  void do_steps(Lane& lane, const Division& division, int thread, const float* image, float* logits, std::size_t end) {
     float* arena = lane.arena.data();
     const int threads = division.threads();
-    for (std::size_t i = 0; i < x_program.steps.size(); ++i) {
+    for (std::size_t i = 0; i < end; ++i) {
       const Step& step = x_program.steps[i];
       if (threads > 1 && step.kind == Kind::convolution) fetch_foreign(arena, division, step, thread);
       if (division.is_banded(step)) {
@@ -170,17 +207,16 @@ class OwnSession final : public SessionImpl {
         x_steps.convolve_banded(arena, step, next, part(x_program.node(next).dims.height, threads, thread),
                                 lane.bands[static_cast<std::size_t>(thread)].data() + step.band);
       } else {
-        do_step(lane, division, step, thread, image, logits);
+        do_step(lane, arena, division, step, thread, image, logits);
       }
       meet(thread, threads);
     }
   }
 
   // A thread's part.
-  void do_step(Lane& lane, const Division& division, const Step& step, int thread, const float* image, float* logits) const {
+  void do_step(Lane& lane, float* arena, const Division& division, const Step& step, int thread, const float* image, float* logits) const {
     const Dims& dims = x_program.node(step).dims;
     const int threads = division.threads();
-    float* arena = lane.arena.data();
     switch (step.kind) {
       case Kind::input:
         if (!x_steps.copy_input(arena, step, part(dims.height, threads, thread), image)) x_broken.store(true, std::memory_order_relaxed);
@@ -233,6 +269,7 @@ class OwnSession final : public SessionImpl {
   const Program& x_program;
   OwnSteps x_steps;
   int x_batch, x_threads;
+  int x_together = 1;  // images that a thread takes at once
   Division x_alone;
   std::vector<Division> x_divisions;  // [n]: for all threads but n
   std::vector<Member> x_members;      // never resized

@@ -210,6 +210,23 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
   return step;
 }
 
+// The first step from which on every stretch of steps, between outputs that alone are read later, has more words of weights than of outputs.
+NodeId late_steps(const Program& program, const Layout& layout) {
+  NodeId late = program.graph.last(), oldest = late;  // that is read from the step on
+  std::int64_t weights = 0, outputs = 0;
+  for (NodeId id = program.graph.last(); id > 0; --id) {
+    const Step& step = program.steps[static_cast<std::size_t>(id)];
+    weights += static_cast<std::int64_t>(step.bias - step.weights);
+    outputs += program.words(id, static_cast<int>(program.graph.node(id).dims.count()));
+    for (const NodeId src : program.graph.node(id).inputs) oldest = std::min(oldest, src);
+    if (oldest < id - 1 || layout.is_banded(id - 1)) continue;
+    if (id != program.graph.last() && weights < outputs) break;
+    late = id;
+    weights = outputs = 0;
+  }
+  return late;
+}
+
 // For kernels of less than 32 bits: the weights' codes, and scales and biases in steps of the output.
 void pack_narrow(const Program& program, const Step& step, const BoundWeights& weights, FoldedLayer& layer, float* packed) {
   const Node& node = program.node(step);
@@ -369,6 +386,7 @@ Program make_program(Graph fused, Precision precision, Quantization quantization
     program.steps.push_back(make_step(program, id, ways, compact));
     if (layout.is_banded(id)) plan_band(program, program.steps.back());
   }
+  program.late = late_steps(program, layout);
   return program;
 }
 

@@ -62,6 +62,9 @@ struct Program {
   std::vector<Step> steps;                 // by node
   std::vector<LayerReport> layers;
   std::size_t weights_floats = 0, arena_floats = 0, scratch_floats = 0, band_floats = 0;
+  // From this step on layers have more weights than outputs, and read nothing older than the output of the step before: several images may go through them side by side,
+  // so that weights that come from far are used more than once.
+  NodeId late = 0;
 
   [[nodiscard]] const Node& node(const Step& step) const { return graph.node(step.node); }
   [[nodiscard]] const Place& place(NodeId id) const { return places[static_cast<std::size_t>(id)]; }

@@ -20,6 +20,8 @@ class OwnSteps {
   void average(float* arena, const Step& step, kernels::Range eights) const;
   void linear(float* arena, const Step& step, kernels::Range panels, float* logits) const;
 
+  // A node's output from one arena to another.
+  void copy_output(const float* from, float* to, NodeId id) const;
   // A node's output, as planes.
   [[nodiscard]] std::vector<float> values_of(const float* arena, NodeId id) const;
 

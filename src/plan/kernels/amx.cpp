@@ -147,9 +147,15 @@ class Finish {
     else _tile_dpbusd(to, pixels, weights);                                     \
   } while (false)
 
+// Weights that are fetched into the second cache on the way, so many lines with each product.
+struct Ahead {
+  const float* at;
+  int lines;
+};
+
 // One or two tiles of pixels by one or two of channels; meanwhile the rest of what was done before.
 template <Element source, Ending ending, int tiles, int vectors>
-void multiply(const Convolution& layer, int pixels, const float* const* src, const float* weights, float* sums, const Sums& before) {
+void multiply(const Convolution& layer, int pixels, const float* const* src, const float* weights, float* sums, const Sums& before, Ahead& ahead) {
   constexpr int width = vectors * 16;
   const std::int64_t step = layer.src_pixel * 4;
   const int parts = (layer.tap_length + tile_words - 1) / tile_words, steps = layer.tap_count * parts, share = (before.pixels + steps - 1) / steps;
@@ -176,6 +182,8 @@ void multiply(const Convolution& layer, int pixels, const float* const* src, con
       }
       first += tile_words;
       weights += tile_words * width;
+      for (int i = 0; i < ahead.lines; ++i) __builtin_prefetch(ahead.at + 16 * i, 0, 2);
+      ahead.at += 16 * ahead.lines;
       finish.some(share);
     }
   }
@@ -225,6 +233,9 @@ void convolve_group(const Convolution& layer, int rows, const Tiling& tiling, in
   std::int64_t places[2][32];
   int turn = 0;
   const float *src = layer.src + group * layer.src_group, *weights = layer.weights + group * depth * ((layer.channels + 15) / 16 * 16);
+  // The weights that follow, which are the next panels' or the next layer's, spread over the blocks of pixels that share these.
+  const int blocks = (tiling.tiles + 1) / 2;
+  Ahead ahead{weights + smaller(layer.channels, (first + count) * widest) * depth, (32 + blocks - 1) / blocks};
   for (int tile = 0; tile < tiling.tiles; tile += 2) {
     const int tiles = smaller(2, tiling.tiles - tile);
     const float* at[2];
@@ -238,7 +249,7 @@ void convolve_group(const Convolution& layer, int rows, const Tiling& tiling, in
       Sums& here = sums[turn % 2];
       (tiles == 2 ? wide ? multiply<source, ending, 2, 2> : multiply<source, ending, 2, 1>
        : wide ? multiply<source, ending, 1, 2>
-                  : multiply<source, ending, 1, 1>)(layer, tiling.pixels, at, weights + begin * depth, here.values, sums[++turn % 2]);
+                  : multiply<source, ending, 1, 1>)(layer, tiling.pixels, at, weights + begin * depth, here.values, sums[++turn % 2], ahead);
       here.places = places_here;
       here.pixels = tiles * tiling.pixels;
       here.channel = channel;
