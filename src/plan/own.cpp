@@ -64,7 +64,8 @@ class OwnSession final : public SessionImpl {
     // Images side by side, one for each thread, where there are enough of them; else all threads on one image.
     x_lanes.resize(static_cast<std::size_t>(options.batch >= options.threads ? options.threads : 1));
     // f32 takes so long for each image that its weights are fetched in time anyway.
-    if (options.batch >= options.threads && x_program.precision != Precision::f32) x_together = std::min(most_together, options.batch / options.threads);
+    if (options.batch >= options.threads && x_program.precision != Precision::f32)
+      x_together = std::min(most_together, options.batch / options.threads);
     for (Lane& lane : x_lanes) {
       lane.arena = AlignedBuffer(x_program.arena_floats);
       for (int i = 1; i < x_together; ++i) lane.late.push_back(AlignedBuffer(x_program.arena_floats));
@@ -317,9 +318,9 @@ void require(Precision precision, const Graph& graph) {
 std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, const CompileOptions& options) {
   Precision precision = options.precision;
   if (precision == Precision::automatic) {
-    const bool narrow = kernels::bf16_is_faster() && options.ways.empty() && weights.graph.input_dims().channels == 3;
+    const bool can_be_narrow = options.ways.empty() && weights.graph.input_dims().channels == 3;
     const bool quantised = !options.quantization.scales.empty() && kernels::best_kernels(kernels::Element::u8);
-    precision = !narrow ? Precision::f32 : quantised ? Precision::int8 : Precision::bf16;
+    precision = !can_be_narrow ? Precision::f32 : quantised ? Precision::int8 : kernels::bf16_is_faster() ? Precision::bf16 : Precision::f32;
   }
   require(precision, weights.graph);
   if (precision != Precision::f32 && !options.ways.empty())

@@ -19,6 +19,33 @@ using kernels::Element;
 constexpr int rounded_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 constexpr std::size_t lines_up(std::size_t floats) { return (floats + 15) / 16 * 16; }
 
+// Images are bf16 at first, and all that follows the average is floats. What is not the output of a ReLU may be negative, and so is only added, or else stays bf16.
+void choose_elements(Program& program) {
+  const Graph& graph = program.graph;
+  program.elements.assign(graph.nodes().size(), program.precision == Precision::f32 ? Element::f32 : Element::bf16);
+  program.scales.assign(graph.nodes().size(), 1.0f);
+  std::vector<bool> is_source(graph.nodes().size());
+  for (const Node& node : graph.nodes())
+    if (!node.inputs.empty()) is_source[static_cast<std::size_t>(node.inputs[0])] = true;
+  for (std::size_t i = 1; i < graph.nodes().size(); ++i) {
+    const Node& node = graph.node(static_cast<NodeId>(i));
+    const auto* conv = std::get_if<Conv>(&node.op);
+    if (!conv) {
+      program.elements[i] = Element::f32;
+      if (std::holds_alternative<GlobalAveragePool>(node.op)) program.scales[i] = program.scale(node.inputs[0]);
+    } else if (program.precision == Precision::int8 && !program.quantization.wide.contains(node.name) && (conv->relu || !is_source[i])) {
+      const auto scale = program.quantization.scales.find(node.name);
+      if (scale == program.quantization.scales.end())
+        fail(Code::invalid_argument, "compile: int8 needs a scale for each layer, as calibrate or \"regnet quantize\" finds them; there is none for ",
+             node.name);
+      if (!(scale->second > 0) || !std::isfinite(scale->second))
+        fail(Code::invalid_argument, "compile: expected a positive scale for ", node.name, ", found ", scale->second);
+      program.elements[i] = conv->relu ? Element::u8 : Element::s8;
+      program.scales[i] = scale->second;
+    }
+  }
+}
+
 // Memory for outputs that do not live at the same time. The middle rows of all lie at one address, so that the same thread writes the same half of it again and again: a
 // cache line that another core has written last takes hundreds of cycles to come over.
 struct Slot {
@@ -348,33 +375,6 @@ kernels::Element source_of(Precision precision) {
 int Program::group_channels(const Step& step) const {
   const Conv& conv = std::get<Conv>(node(step).op);
   return (conv.groups + step.groups - 1) / step.groups * (conv.out_channels / conv.groups);
-}
-
-// Images are bf16 at first, and all that follows the average is floats. What is not the output of a ReLU may be negative, and so is only added, or else stays bf16.
-static void choose_elements(Program& program) {
-  const Graph& graph = program.graph;
-  program.elements.assign(graph.nodes().size(), program.precision == Precision::f32 ? Element::f32 : Element::bf16);
-  program.scales.assign(graph.nodes().size(), 1.0f);
-  std::vector<bool> is_source(graph.nodes().size());
-  for (const Node& node : graph.nodes())
-    if (!node.inputs.empty()) is_source[static_cast<std::size_t>(node.inputs[0])] = true;
-  for (std::size_t i = 1; i < graph.nodes().size(); ++i) {
-    const Node& node = graph.node(static_cast<NodeId>(i));
-    const auto* conv = std::get_if<Conv>(&node.op);
-    if (!conv) {
-      program.elements[i] = Element::f32;
-      if (std::holds_alternative<GlobalAveragePool>(node.op)) program.scales[i] = program.scale(node.inputs[0]);
-    } else if (program.precision == Precision::int8 && !program.quantization.wide.contains(node.name) && (conv->relu || !is_source[i])) {
-      const auto scale = program.quantization.scales.find(node.name);
-      if (scale == program.quantization.scales.end())
-        fail(Code::invalid_argument, "compile: int8 needs a scale for each layer, as calibrate or \"regnet quantize\" finds them; there is none for ",
-             node.name);
-      if (!(scale->second > 0) || !std::isfinite(scale->second))
-        fail(Code::invalid_argument, "compile: expected a positive scale for ", node.name, ", found ", scale->second);
-      program.elements[i] = conv->relu ? Element::u8 : Element::s8;
-      program.scales[i] = scale->second;
-    }
-  }
 }
 
 Program make_program(Graph fused, Precision precision, Quantization quantization, const Ways& ways, bool compact) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -40,6 +41,13 @@ inline std::vector<double> flattened(const nlohmann::json& logits) {
     else all.push_back(item);
   }
   return all;
+}
+
+// Of two lists of numbers as directions.
+template <class A, class B>
+double cosine(const A& a, const B& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0) /
+         std::sqrt(std::inner_product(a.begin(), a.end(), a.begin(), 0.0) * std::inner_product(b.begin(), b.end(), b.begin(), 0.0));
 }
 
 // 1e-4 is the promise; float networks of these depths come within 1e-5.

@@ -1,7 +1,5 @@
 // Every published network against PyTorch, on weights that both sides make from the tensors' names (weights/synthetic.hpp, tools/golden/synthetic.py).
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 #include <utility>
 
 #include <regnet/design/zoo.hpp>
@@ -37,11 +35,9 @@ void expect_direction(const Plan& plan, const std::string& model, double least_c
   const std::vector<float> found = logits_of(plan, 1, synthetic_input(static_cast<std::size_t>(plan.input_dims().count())));
   const std::vector<double> golden = flattened(read_golden("zoo_logits.json")["models"][model]);
   ASSERT_EQ(found.size(), golden.size());
-  const double cosine = std::inner_product(found.begin(), found.end(), golden.begin(), 0.0) /
-                        std::sqrt(std::inner_product(found.begin(), found.end(), found.begin(), 0.0) *
-                                  std::inner_product(golden.begin(), golden.end(), golden.begin(), 0.0));
-  EXPECT_GT(cosine, least_cosine);
-  testing::Test::RecordProperty("cosine", std::to_string(cosine));
+  const double found_cosine = cosine(found, golden);
+  EXPECT_GT(found_cosine, least_cosine);
+  testing::Test::RecordProperty("cosine", std::to_string(found_cosine));
 }
 
 TEST_P(ZooLogits, AreNearThoseOfPyTorchInBf16) {

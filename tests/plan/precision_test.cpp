@@ -18,6 +18,7 @@
 
 #include "base/expect_error.hpp"
 #include "base/temporary_folder.hpp"
+#include "golden/logits.hpp"
 #include "plan/kernels/kernels.hpp"
 #include "plan/kernels/packing.hpp"
 
@@ -38,11 +39,6 @@ std::vector<float> run(const Plan& plan, int batch, int threads, std::span<const
   std::vector<float> logits(static_cast<std::size_t>(batch * plan.classes()));
   session.run(images, logits);
   return logits;
-}
-
-double cosine(std::span<const float> a, std::span<const float> b) {
-  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0) /
-         std::sqrt(std::inner_product(a.begin(), a.end(), a.begin(), 0.0) * std::inner_product(b.begin(), b.end(), b.begin(), 0.0));
 }
 
 class Bf16 : public testing::Test {
@@ -190,6 +186,12 @@ TEST_F(Int8, PlanFilesKeepIt) {
   const Plan loaded = load_plan(folder.path() / "x.plan").plan;
   EXPECT_EQ(loaded.precision(), Precision::int8);
   EXPECT_EQ(run(loaded, 6, 1, images), run(plan, 6, 1, images));
+}
+
+// Whether or not bf16 is faster than floats on this CPU.
+TEST_F(Int8, IsTakenByItselfWhereThereAreScales) {
+  EXPECT_EQ(compile(weights, {.precision = Precision::automatic, .quantization = quantization}).precision(), Precision::int8);
+  EXPECT_NE(compile(weights, {.precision = Precision::automatic}).precision(), Precision::int8);
 }
 
 TEST_F(Int8, ScalesThatAreMissingOrNoScalesAreRefused) {

@@ -71,3 +71,12 @@ NpyArray read_npy(const std::filesystem::path& path) {
   if (count > 0) std::memcpy(array.values.data(), data.data(), data.size());
   return array;
 }
+
+NpyArray read_npy_images(const std::filesystem::path& path, const regnet::Dims& dims) {
+  NpyArray array = read_npy(path);
+  if (array.shape.size() != 4 || array.shape[0] < 1 || array.shape[1] != dims.channels || array.shape[2] != dims.height ||
+      array.shape[3] != dims.width)
+    fail(Code::mismatch, path.string(), ": expected [n, ", dims.channels, ", ", dims.height, ", ", dims.width, "] with n >= 1, found ",
+         regnet::to_string(array.shape));
+  return array;
+}

@@ -17,3 +17,6 @@ void write_npy(const std::filesystem::path& path, const regnet::Shape& shape, st
 
 // Throws not_found, bad_format, or unsupported (other types than little-endian float32, Fortran order).
 NpyArray read_npy(const std::filesystem::path& path);
+
+// The same for images that are a network's input already: [n, channels, height, width] with n >= 1. Throws mismatch for another shape.
+NpyArray read_npy_images(const std::filesystem::path& path, const regnet::Dims& dims);

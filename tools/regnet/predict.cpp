@@ -48,12 +48,7 @@ class Predictor {
 
   void add_array(const std::string& path) {
     listing_errors(path, [&] {
-      const NpyArray array = read_npy(path);
-      const regnet::Dims dims = x_model.plan.input_dims();
-      if (array.shape.size() != 4 || array.shape[0] < 1 || array.shape[1] != dims.channels || array.shape[2] != dims.height ||
-          array.shape[3] != dims.width)
-        regnet::fail(regnet::Code::mismatch, path, ": expected [n, ", dims.channels, ", ", dims.height, ", ", dims.width, "] with n >= 1, found ",
-                     regnet::to_string(array.shape));
+      const NpyArray array = read_npy_images(path, x_model.plan.input_dims());
       for (std::size_t i = 0; i * x_input.size() < array.values.size(); ++i) {
         const std::string name = regnet::text(path, "#", i);
         listing_errors(name, [&] { add(name, std::span(array.values).subspan(i * x_input.size(), x_input.size())); });

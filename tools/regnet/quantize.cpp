@@ -43,11 +43,7 @@ struct Images {
 };
 
 void add_array(const std::string& path, int most, const regnet::Dims& dims, Images& images) {
-  const NpyArray array = read_npy(path);
-  if (array.shape.size() != 4 || array.shape[0] < 1 || array.shape[1] != dims.channels || array.shape[2] != dims.height ||
-      array.shape[3] != dims.width)
-    regnet::fail(regnet::Code::mismatch, path, ": expected [n, ", dims.channels, ", ", dims.height, ", ", dims.width, "] with n >= 1, found ",
-                 regnet::to_string(array.shape));
+  const NpyArray array = read_npy_images(path, dims);
   const std::size_t count = std::min<std::size_t>(static_cast<std::size_t>(most), static_cast<std::size_t>(array.shape[0]));
   images.values.assign(array.values.begin(), array.values.begin() + static_cast<std::ptrdiff_t>(count * images.size));
 }

@@ -52,7 +52,8 @@ class Plan {
 };
 
 // Folds, fuses, creates the kernels and packs the weights. A plan of oneDNN keeps the mapped checkpoint for sessions of other batch sizes, one of the own kernels does not.
-// Throws unsupported when this CPU has no instructions for the precision; invalid_argument when the graph does not end in a linear layer, numeric when weights are or become NaN or infinite (naming the tensors), unsupported when oneDNN has no kernel at all.
+// Throws invalid_argument when the graph does not end in a linear layer or int8 lacks a scale, numeric when weights are or become NaN or infinite (naming the tensors), unsupported when
+// this CPU has no instructions for the precision or oneDNN has no kernel at all.
 Plan compile(BoundWeights weights, const CompileOptions& options = {});
 
 // "oneDNN 3.2.0, AVX-512 ..., OMP": the library and instruction set that plans run on in this process.
