@@ -50,7 +50,7 @@ std::string network_name(const NetworkShape& network, const Checkpoint& checkpoi
   if (const ZooEntry* entry = find_in_zoo(network.stages)) return std::string(entry->name);
   if (const auto stored = checkpoint.metadata.find("regnet.model"); stored != checkpoint.metadata.end()) {
     const Design design = stored_design(stored->second);
-    if (to_stages(design.params) == network.stages) return design.name;
+    if (design.stages == network.stages) return design.name;
     fail(Code::mismatch, "metadata regnet.model says ", in_quotes(stored->second), ", but the tensors are a ", in_words(network));
   }
   return in_words(network);

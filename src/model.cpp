@@ -21,7 +21,7 @@ Model load_model(const Checkpoint& checkpoint, const std::string& origin, const 
   std::vector<Stage> stages = shape.stages;
   if (!options.model.empty()) {
     const Design asked = find_design(options.model);
-    if (stages != to_stages(asked.params) || shape.stem_width != default_stem_width)
+    if (stages != asked.stages || shape.stem_width != default_stem_width)
       fail(Code::mismatch, "expected ", asked.name, ", found ", name, find_in_zoo(stages) ? text(" (", in_words(shape), ")") : std::string());
     name = asked.name;
   }

@@ -70,7 +70,7 @@ void check_options(const Model& model, const LoadOptions& options) {
     fail(Code::invalid_argument, "a plan runs on the own kernels, not on ", name_of(options.compile.backend));
   if (options.compile.compact || !options.compile.ways.empty())
     fail(Code::invalid_argument, "a plan's kernels were chosen when it was compiled; expected neither compact nor ways");
-  if (!options.model.empty() && to_stages(find_design(options.model).params) != model.stages)
+  if (!options.model.empty() && find_design(options.model).stages != model.stages)
     fail(Code::mismatch, "expected ", options.model, ", found ", model.name);
   if (options.classes > 0 && options.classes != model.plan.classes())
     fail(Code::mismatch, "expected a last layer of ", options.classes, " classes, found ", model.plan.classes());

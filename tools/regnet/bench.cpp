@@ -109,7 +109,7 @@ Network prepare(const std::string& name, const BenchOptions& options) {
   Network network;
   if (options.weights.empty()) {
     network.name = name;
-    const regnet::Graph graph = regnet::build(regnet::to_stages(regnet::find_design(name).params), {.resolution = options.resolution});
+    const regnet::Graph graph = regnet::build(regnet::find_design(name).stages, {.resolution = options.resolution});
     network.weights = regnet::bind(graph, regnet::synthetic_weights(parameters(graph)));
   } else {
     const regnet::Checkpoint checkpoint = regnet::open_checkpoint(options.weights, options.weights_key);

@@ -27,8 +27,7 @@ struct InfoOptions {
 };
 
 struct Row {
-  std::string name;
-  regnet::Params params;
+  std::string name, design;
   std::vector<regnet::Stage> stages;
   regnet::Graph graph;
   Complexity total;
@@ -36,7 +35,7 @@ struct Row {
 };
 
 Row row_of(const regnet::Design& design, const regnet::NetworkOptions& network) {
-  Row row{design.name, design.params, regnet::to_stages(design.params), {}, {}, {}};
+  Row row{design.name, design.params.d == 0 ? to_string(design.stages) : to_string(design.params), design.stages, {}, {}, {}};
   row.graph = regnet::build(row.stages, network);
   row.total = regnet::complexity(row.graph);
   row.head = regnet::complexity(row.graph, row.graph.nodes().back());
@@ -49,7 +48,7 @@ std::vector<Row> rows_of(const InfoOptions& options) {
   // The twelve published networks; torchvision's variant is shown when it is asked for.
   if (options.all || options.models.empty())
     for (const regnet::ZooEntry& entry : regnet::zoo)
-      if (entry.params.rule == regnet::WidthRule::pycls) rows.push_back(row_of({std::string(entry.name), entry.params}, options.network));
+      if (entry.params.rule == regnet::WidthRule::pycls) rows.push_back(row_of(regnet::find_design(entry.name), options.network));
   return rows;
 }
 
@@ -93,7 +92,7 @@ void print_json(const std::vector<Row>& rows, const InfoOptions& options) {
   Json list = Json::array();
   for (const Row& row : rows) {
     list.push_back({{"name", row.name},
-                    {"design", regnet::to_string(row.params)},
+                    {"design", row.design},
                     {"resolution", options.network.resolution},
                     {"classes", options.network.classes},
                     {"depths", each_stage(row, &regnet::Stage::depth)},

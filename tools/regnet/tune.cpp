@@ -45,7 +45,7 @@ int run(const TuneOptions& options) {
   std::cout << "| Network | Layers | Direct ms | Winograd | Transformed | Rule | Best |\n|---|---|---:|---:|---:|---|---|\n";
   for (const std::string& name : options.models) {
     const regnet::Design design = regnet::find_design(name);
-    const regnet::Graph graph = regnet::build(regnet::to_stages(design.params), {.resolution = options.resolution});
+    const regnet::Graph graph = regnet::build(design.stages, {.resolution = options.resolution});
     const regnet::SessionOptions session{options.batch, options.threads};
     const regnet::Tuning tuning = regnet::tune(regnet::bind(graph, regnet::synthetic_weights(regnet::parameters(graph))), session, options.seconds);
     for (const regnet::TunedLayer& layer : tuning.layers)

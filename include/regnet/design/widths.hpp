@@ -21,10 +21,15 @@ struct BlockWidths {
 inline BlockWidths block_widths(const Params& params) {
   validate(params);
   BlockWidths widths;
+  widths.linear.reserve(static_cast<std::size_t>(params.d));
+  widths.quantised.reserve(static_cast<std::size_t>(params.d));
+  const double log_ratio = std::log(params.w_m);
+  double level = -1, w = 0;
   for (int j = 0; j < params.d; ++j) {
     const double u = j * params.w_a + params.w_0;
-    const double s = std::nearbyint(std::log(u / params.w_0) / std::log(params.w_m));
-    const double w = std::nearbyint(params.w_0 * std::pow(params.w_m, s) / width_quantum) * width_quantum;
+    const double s = std::nearbyint(std::log(u / params.w_0) / log_ratio);
+    if (s != level) w = std::nearbyint(params.w_0 * std::pow(params.w_m, s) / width_quantum) * width_quantum;
+    level = s;
     if (!(s < 1 << 20)) fail(Code::invalid_argument, "design ", to_string(params), ": wm is too close to 1, block ", j, " is level ", s);
     if (!(w <= widest)) fail(Code::invalid_argument, "design ", to_string(params), ": block ", j, " is ", w, " wide, expected at most ", widest);
     widths.linear.push_back(u);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 #include <numeric>
 #include <string>
 #include <string_view>
@@ -43,11 +44,13 @@ inline constexpr std::array<ZooEntry, 13> zoo{{
 
 struct Design {
   std::string name;  // a zoo name, or the design string
-  Params params;
+  Params params;     // d is 0 for a network that was given by its stages
+  std::vector<Stage> stages;
 };
 
-// Understands the zoo's names in any spelling ("RegNetX-3.2GF", "regnetx_032", "regnetx_8gf") and design strings such as
-// "w0=24,wa=24.48,wm=2.54,d=22,g=16" (optional b= and rule=pycls|torchvision). Throws not_found listing near names, or invalid_argument.
+// Understands the zoo's names in any spelling ("RegNetX-3.2GF", "regnetx_032", "regnetx_8gf"), design strings such as
+// "w0=24,wa=24.48,wm=2.54,d=22,g=16" (optional b= and rule=pycls|torchvision), and stages such as "ds=1-2-7-12,ws=32-64-160-384,gs=16" (one number serves all;
+// optional bs=), whose widths are fitted to their groups. Throws not_found listing near names, or invalid_argument.
 Design find_design(std::string_view name);
 
 // The zoo entry with exactly these stages, or nullptr: how a checkpoint's shapes get a name.
@@ -131,19 +134,68 @@ inline Params parse_params(std::string_view design) {
   return params;
 }
 
+// One number for each of `count` stages, or one for all; 0 is any count.
+inline std::vector<double> parse_list(std::string_view design, std::string_view key, std::string_view list, std::size_t count, bool whole) {
+  std::vector<double> values;
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t end = std::min(list.find('-', at), list.size());
+    values.push_back(parse_number(design, key, list.substr(at, end - at), whole));
+    at = end + 1;
+  }
+  if (count != 0 && values.size() == 1) values.assign(count, values[0]);
+  if (values.size() > 64 || (count != 0 && values.size() != count))
+    fail(Code::invalid_argument, "design ", in_quotes(design), ": ", in_quotes(key), ": expected ", count == 0 ? "at most 64" : std::to_string(count),
+         " numbers with '-' between them, found ", values.size());
+  return values;
+}
+
+inline std::vector<Stage> parse_stages(std::string_view design) {
+  std::map<std::string_view, std::string_view> items{{"bs", "1"}};
+  for (std::string_view rest = design; !rest.empty();) {
+    const std::string_view item = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), item.size() + 1));
+    const std::string_view key = item.substr(0, 3);
+    if (key != "ds=" && key != "ws=" && key != "gs=" && key != "bs=")
+      fail(Code::invalid_argument, "design ", in_quotes(design), ": expected ds, ws, gs or bs, found ", in_quotes(item));
+    items[item.substr(0, 2)] = item.substr(3);
+  }
+  for (const std::string_view key : {"ds", "ws", "gs"})
+    if (!items.contains(key))
+      fail(Code::invalid_argument, "design ", in_quotes(design), ": missing ", key, " (example: ds=1-2-7-12,ws=32-64-160-384,gs=16)");
+  const std::vector<double> depths = parse_list(design, "ds", items["ds"], 0, true);
+  const auto list = [&](std::string_view key, bool whole) { return parse_list(design, key, items[key], depths.size(), whole); };
+  const std::vector<double> widths = list("ws", true), group_widths = list("gs", true), bottlenecks = list("bs", false);
+  std::vector<Stage> stages;
+  for (std::size_t i = 0; i < depths.size(); ++i) {
+    const int width = static_cast<int>(widths[i]), group_width = static_cast<int>(group_widths[i]);
+    validate(Params{width_quantum, 0, 2, static_cast<int>(depths[i]), group_width, bottlenecks[i]});
+    if (width < 1 || width > widest) fail(Code::invalid_argument, "design ", in_quotes(design), ": ws: expected widths from 1 to ", widest, ", found ", width);
+    const FittedWidth fitted = fit_width(width, bottlenecks[i], group_width);
+    stages.push_back({static_cast<int>(depths[i]), fitted.width, fitted.bottleneck_width, fitted.group_width});
+  }
+  validate(stages);
+  return stages;
+}
+
 }  // namespace detail
 
 inline Design find_design(std::string_view name) {
+  const auto made = [](std::string_view named, const Params& params) { return Design{std::string(named), params, to_stages(params)}; };
+  if (name.find("ds=") != std::string_view::npos) {
+    const std::vector<Stage> stages = detail::parse_stages(name);
+    const ZooEntry* const entry = find_in_zoo(stages);
+    return entry ? made(entry->name, entry->params) : Design{to_string(stages), {}, stages};
+  }
   if (name.find('=') != std::string_view::npos) {
     const Params params = detail::parse_params(name);
     for (const ZooEntry& entry : zoo)
-      if (entry.params == params) return {std::string(entry.name), params};
-    return {to_string(params), params};
+      if (entry.params == params) return made(entry.name, params);
+    return made(to_string(params), params);
   }
   const std::string key = detail::spelling_key(name);
   for (const ZooEntry& entry : zoo)
     for (const std::string_view spelling : {entry.name, entry.timm, entry.torchvision})
-      if (!key.empty() && key == detail::spelling_key(spelling)) return {std::string(entry.name), entry.params};
+      if (!key.empty() && key == detail::spelling_key(spelling)) return made(entry.name, entry.params);
   fail(Code::not_found, "model ", in_quotes(name), ": no such RegNetX; near names: ", detail::near_names(key.substr(0, 64)),
        "; a design is given as w0=24,wa=24.48,wm=2.54,d=22,g=16");
 }

@@ -2,7 +2,6 @@
 // Names are pycls's, and so is the order of nodes. Source: pycls models/anynet.py, arXiv 2003.13678 figure 3.
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -10,13 +9,6 @@
 #include <regnet/graph/graph.hpp>
 
 namespace regnet {
-
-// The parts of a network that the design numbers do not fix.
-struct NetworkOptions {
-  int resolution = 224;  // side of the square input, in pixels
-  int classes = 1000;
-  int stem_width = default_stem_width;
-};
 
 namespace detail {
 
@@ -63,25 +55,13 @@ inline NodeId append_head(Graph& graph, NodeId x, int classes) {
   return graph.append("head.fc", Linear{graph.node(pooled).dims.channels, classes}, {pooled});
 }
 
-// Throws invalid_argument for stages or options that make no network.
+// Throws invalid_argument as validate does.
 inline Graph build(const std::vector<Stage>& stages, const NetworkOptions& options = {}) {
-  const auto expect = [](bool holds, const char* what, int found) {
-    if (!holds) fail(Code::invalid_argument, "network: expected ", what, ", found ", found);
-  };
-  expect(!stages.empty(), "at least one stage", 0);
-  expect(options.classes >= 1 && options.classes <= 1'000'000, "1 to 1000000 classes", options.classes);
-  expect(options.resolution >= 1 && options.resolution <= 8192, "a resolution from 1 to 8192", options.resolution);
-  expect(options.stem_width >= 1 && options.stem_width <= widest, "a stem width from 1 to 65536", options.stem_width);
+  validate(stages, options);
   Graph graph;
   NodeId x = graph.append("input", Input{{3, options.resolution, options.resolution}}, {});
   x = append_stem(graph, x, options.stem_width);
-  for (std::size_t i = 0; i < stages.size(); ++i) {
-    expect(stages[i].depth >= 1 && stages[i].width >= 1 && stages[i].group_width >= 1, "stages with blocks, width and group width", stages[i].depth);
-    expect(std::max(stages[i].width, stages[i].bottleneck_width) <= widest, "stages at most 65536 wide",
-           std::max(stages[i].width, stages[i].bottleneck_width));
-    expect(stages[i].bottleneck_width % stages[i].group_width == 0, "a bottleneck width divisible by the group width", stages[i].bottleneck_width);
-    x = append_stage(graph, "s" + std::to_string(i + 1), x, stages[i]);
-  }
+  for (std::size_t i = 0; i < stages.size(); ++i) x = append_stage(graph, "s" + std::to_string(i + 1), x, stages[i]);
   append_head(graph, x, options.classes);
   return graph;
 }

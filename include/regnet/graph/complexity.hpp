@@ -1,29 +1,12 @@
-// complexity: what a node, or a whole graph before rewriting, costs per image, in the counts that papers and tools
-// print. MACs are multiply-adds: the papers' "FLOPs", half of the arithmetic operations.
+// complexity: what a node, or a whole graph before rewriting, costs per image.
 #pragma once
 
 #include <cstdint>
 
+#include <regnet/design/complexity.hpp>
 #include <regnet/graph/graph.hpp>
 
 namespace regnet {
-
-struct Complexity {
-  std::int64_t params = 0;       // weights and biases, 2 per BN channel; running statistics are not parameters
-  std::int64_t macs = 0;         // pycls: convolutions, and the head with its bias adds; nothing else
-  std::int64_t activations = 0;  // pycls: output elements of convolutions and of the head
-  std::int64_t mmcv_flops =
-      0;  // mmcv 1.x as mmcls runs it: convolutions, 2 per BN element, 1 per ReLU element and pooled input; its tool stops before the head
-
-  // Throws invalid_argument when a count passes 2^63: a network that nobody can run.
-  Complexity& operator+=(const Complexity& other) {
-    for (const auto count : {&Complexity::params, &Complexity::macs, &Complexity::activations, &Complexity::mmcv_flops})
-      if (__builtin_add_overflow(this->*count, other.*count, &(this->*count)))
-        fail(Code::invalid_argument, "network: its cost is above 2^63, expected a smaller resolution, width or depth");
-    return *this;
-  }
-  friend bool operator==(const Complexity&, const Complexity&) = default;
-};
 
 inline Complexity complexity(const Graph& graph, const Node& node) {
   const std::int64_t outputs = node.dims.count();
