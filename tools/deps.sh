@@ -14,7 +14,7 @@ onednn_hashes=(
   "onednn-devel-cpu-gomp==$onednn_version --hash=sha256:9763c69e8c907e119056bd52ad918ca84ac9ba939d130a99dfa95ccca3e5e284"
 )
 
-packages=(g++ cmake ninja-build git ca-certificates libeigen3-dev nlohmann-json3-dev libcli11-dev libjpeg62-turbo-dev libpng-dev libdeflate-dev libarchive-dev)
+packages=(g++ cmake ninja-build git ca-certificates libeigen3-dev nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libjpeg62-turbo-dev libpng-dev libdeflate-dev libarchive-dev)
 if [ "${1:-}" = developer ]; then packages+=(libgtest-dev libbenchmark-dev python3); fi
 if [ ! -e .deps/onednn/lib/libdnnl.so.3 ]; then packages+=(python3-pip); fi
 

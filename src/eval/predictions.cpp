@@ -8,6 +8,7 @@
 #include <set>
 #include <string_view>
 
+#include <regnet/base/csv.hpp>
 #include <regnet/base/error.hpp>
 #include <regnet/base/foreign_text.hpp>
 #include <regnet/base/mapped_file.hpp>
@@ -40,47 +41,6 @@ std::string shortest(float value) {
   std::array<char, 32> digits;
   return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
 }
-
-// Splits a text into records of fields as RFC 4180 says.
-class CsvReader {
- public:
-  explicit CsvReader(std::string_view text) : x_text(text) {}
-
-  [[nodiscard]] bool at_end() const { return x_at == x_text.size(); }
-  [[nodiscard]] int line() const { return x_line; }  // of the record that was read last
-
-  // Returns whether the record is sound.
-  bool read(std::vector<std::string>& fields) {
-    fields.assign(1, "");
-    x_line = x_next_line;
-    bool inside = false;
-    for (; !at_end(); ++x_at) {
-      const char c = x_text[x_at];
-      x_next_line += c == '\n';
-      if (inside) {
-        if (c != '"') fields.back() += c;
-        else if (x_at + 1 < x_text.size() && x_text[x_at + 1] == '"') fields.back() += x_text[++x_at];
-        else inside = false;
-      } else if (c == '"') {
-        if (!fields.back().empty()) return false;
-        inside = true;
-      } else if (c == ',') {
-        fields.emplace_back();
-      } else if (c == '\n') {
-        ++x_at;
-        break;
-      } else if (c != '\r') {
-        fields.back() += c;
-      }
-    }
-    return !inside;
-  }
-
- private:
-  std::string_view x_text;
-  std::size_t x_at = 0;
-  int x_line = 0, x_next_line = 1;
-};
 
 template <class Number>
 bool parse(const std::string& field, Number& number) {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from checkpoint_matrix import write_checkpoint_matrix
 from checkpoints import write_checkpoints
+from designs import write_designs
 from images import write_images
 from names import check_against_table
 from pixels import write_preprocess
@@ -13,7 +14,8 @@ from synthetic import write_synthetic
 from zoo import write_recipe, write_zoo
 
 PARTS = {"synthetic": write_synthetic, "zoo": write_zoo, "checkpoints": write_checkpoints,
-         "matrix": write_checkpoint_matrix, "preprocess": write_preprocess, "images": write_images, "recipe": write_recipe, "stages": write_stages}
+         "matrix": write_checkpoint_matrix, "preprocess": write_preprocess, "images": write_images, "recipe": write_recipe, "stages": write_stages,
+         "designs": write_designs}
 GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "golden"
 
 

@@ -27,6 +27,7 @@
 #include "commands.hpp"
 #include "json.hpp"
 #include "machine.hpp"
+#include "table.hpp"
 #include "tuning.hpp"
 
 namespace {
@@ -325,12 +326,6 @@ Json measure(const Network& network, const BenchOptions& options, int batch, int
                        {"version", regnet::version()},
                        {"commit", regnet::commit()}};
   return row;
-}
-
-std::string fixed(double value, int digits) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(digits) << value;
-  return out.str();
 }
 
 void print_markdown(const std::vector<Json>& rows) {

@@ -37,3 +37,4 @@ Command add_compare(CLI::App& regnet);
 Command add_verify(CLI::App& regnet);
 Command add_doctor(CLI::App& regnet);
 Command add_bench(CLI::App& regnet);
+Command add_design(CLI::App& regnet);

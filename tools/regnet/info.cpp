@@ -12,6 +12,7 @@
 
 #include "commands.hpp"
 #include "json.hpp"
+#include "table.hpp"
 
 namespace {
 
@@ -111,14 +112,6 @@ void print_json(const std::vector<Row>& rows, const InfoOptions& options) {
   print(list);
 }
 
-std::string fixed(double value, int digits) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(digits) << value;
-  return out.str();
-}
-
-using Cells = std::vector<std::string>;
-
 std::vector<Cells> cells_of(const std::vector<Row>& rows) {
   std::vector<Cells> table{{"model", "depths", "widths", "group widths", "params (M)", "MACs (G)", "activations (M)", "mmcv Flops (G)"}};
   for (const Row& row : rows)
@@ -127,27 +120,6 @@ std::vector<Cells> cells_of(const std::vector<Row>& rows) {
                      fixed(double(row.total.macs) / 1e9, 3), fixed(double(row.total.activations) / 1e6, 2),
                      fixed(double(row.total.mmcv_flops) / 1e9, 2)});
   return table;
-}
-
-void print_aligned(const std::vector<Cells>& table) {
-  std::vector<std::size_t> widths(table[0].size(), 0);
-  for (const Cells& cells : table)
-    for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], cells[i].size());
-  for (const Cells& cells : table) {
-    for (std::size_t i = 0; i < cells.size(); ++i)
-      std::cout << (i ? "  " : "") << (i < 4 ? std::left : std::right) << std::setw(static_cast<int>(widths[i])) << cells[i];
-    std::cout << '\n';
-  }
-}
-
-void print_markdown(const std::vector<Cells>& table) {
-  for (std::size_t row = 0; row < table.size(); ++row) {
-    for (const std::string& cell : table[row]) std::cout << "| " << cell << ' ';
-    std::cout << "|\n";
-    if (row > 0) continue;
-    for (std::size_t i = 0; i < table[0].size(); ++i) std::cout << (i < 4 ? "|---" : "|--:");
-    std::cout << "|\n";
-  }
 }
 
 void print_csv(const std::vector<Row>& rows) {
@@ -175,9 +147,9 @@ int run(const InfoOptions& options) {
       regnet::print_table(std::cout, row.graph);
     }
   } else if (options.output == "md") {
-    print_markdown(cells_of(rows));
+    print_markdown(cells_of(rows), 4);
   } else {
-    print_aligned(cells_of(rows));
+    print_aligned(cells_of(rows), 4);
     std::cout << "MACs are the papers' FLOPs at " << options.network.resolution << " x " << options.network.resolution
               << ": convolutions and the head with its bias. mmcv Flops also count batch normalisation, ReLU and pooling but leave the head out, as "
                  "the mmcls table does.\n";

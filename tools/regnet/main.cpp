@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", version_text);
   const std::vector<Command> commands{add_info(app),   add_inspect(app), add_convert(app),    add_compile(app), add_quantize(app),
                                       add_tune(app),   add_predict(app), add_preprocess(app), add_eval(app),    add_compare(app),
-                                      add_verify(app), add_doctor(app),  add_bench(app)};
+                                      add_verify(app), add_doctor(app),  add_bench(app),      add_design(app)};
   for (int i = 1; i < argc; ++i) {
     // A script's unset variable must not turn "these weights" into "the demo".
     if (*argv[i] != '\0') continue;

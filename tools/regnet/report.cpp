@@ -5,37 +5,21 @@
 #include <iomanip>
 #include <sstream>
 
-#include <regnet/base/foreign_text.hpp>
-
-#include "svg.hpp"
+#include "html.hpp"
 #include "thumbnail.hpp"
 #include "verdict.hpp"
 
 namespace {
 
-constexpr const char* style = R"(
-:root{color-scheme:light dark;--ink:#1c2430;--soft:#5b6675;--paper:#fff;--card:#f5f7fa;--rule:#d9dfe7;--good:#3b82c4;--bad:#d23f4c}
-@media(prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#9aa6b5;--paper:#14181e;--card:#1d232b;--rule:#323b47}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1000px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem;margin:0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--rule);padding-bottom:.3rem}
-p.soft,td.soft,figcaption{color:var(--soft)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:.8rem;margin:1.2rem 0}
-.card{background:var(--card);border-radius:8px;padding:.8rem 1rem}.card b{display:block;font-size:1.7rem;font-weight:600;line-height:1.2}.card.verdict b{font-size:1.25rem}
-.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.8rem}
-figure{margin:0;background:var(--card);border-radius:8px;padding:.6rem;overflow-wrap:anywhere;font-size:.85rem}
-figure img{display:block;height:96px;max-width:100%;margin:0 auto .4rem;object-fit:contain;image-rendering:auto}
-.pair{display:flex;align-items:center;gap:.8rem;margin:.5rem 0;flex-wrap:wrap}.pair img{height:56px;border-radius:4px}.pair span{flex:0 0 22rem}
+constexpr const char* style =
+    R"(.pair{display:flex;align-items:center;gap:.8rem;margin:.5rem 0;flex-wrap:wrap}.pair img{height:56px;border-radius:4px}.pair span{flex:0 0 22rem}
 .bars{columns:2 380px;column-gap:1.5rem;font-size:.8rem}.bar{display:grid;grid-template-columns:9rem 1fr 5.5rem;gap:.5rem;align-items:center;break-inside:avoid}
 .bar>span:first-child{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}.bar i{display:block;height:.6rem;background:var(--good);border-radius:2px}
-table{border-collapse:collapse;font-size:.85rem}td{padding:.15rem 1rem .15rem 0;vertical-align:top;overflow-wrap:anywhere}td.soft{white-space:nowrap}
-svg{max-width:100%;height:auto;color:var(--ink)}
 )";
 
 std::string shown(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
-
-std::string html(const std::string& text) { return escaped(regnet::one_line(text)); }
 
 void card(std::ostream& out, const std::string& title, const std::string& value, const std::string& note, const char* kind = "card") {
   out << "<div class=\"" << kind << "\">" << html(title) << "<b>" << html(value) << "</b><span class=\"soft\">" << html(note) << "</span></div>\n";
@@ -187,9 +171,7 @@ std::string report_page(const Json& results, const Outcome& outcome, const std::
   const std::string title =
       provenance.contains("model") ? shown(provenance["model"]) + " on " + shown(provenance["data"]) : std::string("Predictions");
   std::ostringstream out;
-  out << "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-         "content=\"width=device-width,initial-scale=1\"><title>"
-      << html(title) << "</title><style>" << style << "</style></head><body>\n<h1>" << html(title) << "</h1>\n";
+  begin_page(out, title, style);
   write_headline(out, results);
   write_calibration(out, outcome.predictions.images);
   write_mistakes(out, outcome);
@@ -198,6 +180,6 @@ std::string report_page(const Json& results, const Outcome& outcome, const std::
   write_failures(out, results);
   write_table(out, "Preprocessing", results["preset"]);
   write_table(out, "Provenance", provenance);
-  out << "</body></html>\n";
+  end_page(out);
   return out.str();
 }

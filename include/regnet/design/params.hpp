@@ -35,14 +35,21 @@ inline constexpr int width_quantum = 8;
 // No layer may be wider: twenty times the widest published, and small enough that the cost of a layer cannot overflow.
 inline constexpr int widest = 1 << 16;
 
+namespace detail {
+
+// The shortest decimal that reads back as the same number.
+inline std::string shortest(double value) {
+  char digits[32];
+  return std::string(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
+}
+
+}  // namespace detail
+
 // "w0=24,wa=24.48,wm=2.54,d=22,g=16", with ",b=" and ",rule=torchvision" only when they are not the default.
 inline std::string to_string(const Params& params) {
-  const auto shortest = [](double value) {  // that reads back as the same number
-    char digits[32];
-    return std::string(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
-  };
-  std::string out = text("w0=", params.w_0, ",wa=", shortest(params.w_a), ",wm=", shortest(params.w_m), ",d=", params.d, ",g=", params.group_width);
-  if (params.bottleneck != 1) out += text(",b=", shortest(params.bottleneck));
+  std::string out =
+      text("w0=", params.w_0, ",wa=", detail::shortest(params.w_a), ",wm=", detail::shortest(params.w_m), ",d=", params.d, ",g=", params.group_width);
+  if (params.bottleneck != 1) out += text(",b=", detail::shortest(params.bottleneck));
   if (params.rule == WidthRule::torchvision) out += ",rule=torchvision";
   return out;
 }

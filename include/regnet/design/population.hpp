@@ -52,9 +52,9 @@ inline double percentile(const std::vector<double>& sorted, double q) {
 }
 
 struct BootstrapOptions {
-  double fraction = 0.25;   // of the population in each draw, with replacement
-  int repeats = 10000;      // the paper's; pycls takes 2,500
-  double alpha = 5;         // percent outside the interval
+  double fraction = 0.25;  // of the population in each draw, with replacement
+  int repeats = 10000;     // the paper's; pycls takes 2,500
+  double alpha = 5;        // percent outside the interval
   std::uint32_t seed = 0;
 };
 

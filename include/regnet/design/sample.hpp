@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <random>
@@ -24,25 +25,14 @@ struct Interval {
 // What a network may be and cost. Complexities are those of `network`.
 struct DesignLimits {
   Interval macs = {}, params = {}, activations = {}, depth = {}, stages = {}, width = {};  // depth: blocks of the network; width: of the last stage
-  bool no_skipped_levels = false;  // pycls: as many stages as powers of w_m
-  bool lean = false;               // pycls's rule of thumb: with F = MACs / 1e9, at most 3 + 5.5 F million parameters and 6.5 sqrt(F) million activations
+  bool no_skipped_levels = false;                                                          // pycls: as many stages as powers of w_m
+  bool lean = false;  // pycls's rule of thumb: with F = MACs / 1e9, at most 3 + 5.5 F million parameters and 6.5 sqrt(F) million activations
   NetworkOptions network = {};
 };
 
 enum class Stream {
   regnet,  // draws in chunks of their own seeds, so that they can be shared out
   pycls    // numpy.random.seed(seed), as pycls draws
-};
-
-struct SampleRequest {
-  Space space;
-  std::uint64_t seed = 0;
-  std::int64_t count = 1;          // designs wanted
-  std::int64_t draws = 1'000'000;  // draws at most, of all shards together
-  DesignLimits limits = {};
-  bool everything = false;  // no limits and nothing left out: draws as they come
-  Stream stream = Stream::regnet;
-  int shard = 1, shards = 1;  // of the draws
 };
 
 struct SampledDesign {
@@ -52,11 +42,25 @@ struct SampledDesign {
   Complexity cost;
 };
 
+struct SampleRequest {
+  Space space;
+  std::uint64_t seed = 0;
+  std::int64_t count = 1;          // designs wanted
+  std::int64_t draws = 1'000'000;  // draws at most, of all shards together
+  DesignLimits limits = {};
+  std::function<bool(const SampledDesign&)> accept = {};  // asked last, where there is one: what cannot be said as limits
+  bool everything = false;                                // no limits and nothing left out: draws as they come
+  Stream stream = Stream::regnet;
+  int shard = 1, shards = 1;  // of the draws
+};
+
 struct Sample {
-  std::vector<SampledDesign> designs;               // in the order of their draws
-  std::int64_t examined = 0;                        // draws
-  std::map<std::string_view, std::int64_t> refused;  // draws by what was wrong with them: the first of "impossible", "levels", "stages", "depth", "width", "macs", "params", "activations",
-                                                    // "lean", "duplicate"
+  std::vector<SampledDesign> designs;  // in the order of their draws
+  std::int64_t examined = 0;           // draws
+  std::map<std::string_view, std::int64_t>
+      refused;  // draws by what was wrong with them: the first of "impossible", "levels", "stages", "depth", "width", "macs", "params", "activations",
+                // "lean", "duplicate",
+                // "accept"
 };
 
 // numpy's RandomState(seed).random_sample(): 53 bits of two numbers of MT19937.
@@ -95,7 +99,8 @@ inline const char* refusal(const SampledDesign& design, int levels, const Design
   if (!limits.stages.contains(stages)) return "stages";
   if (!limits.depth.contains(depth)) return "depth";
   if (!limits.width.contains(design.stages.back().width)) return "width";
-  const auto macs = static_cast<double>(design.cost.macs), params = static_cast<double>(design.cost.params), activations = static_cast<double>(design.cost.activations);
+  const auto macs = static_cast<double>(design.cost.macs), params = static_cast<double>(design.cost.params),
+             activations = static_cast<double>(design.cost.activations);
   if (!limits.macs.contains(macs)) return "macs";
   if (!limits.params.contains(params)) return "params";
   if (!limits.activations.contains(activations)) return "activations";
@@ -148,6 +153,7 @@ inline Sample sample(const SampleRequest& request) {
       wrong = "impossible";
     }
     if (!wrong && !request.everything && !seen.insert(to_string(design.stages)).second) wrong = "duplicate";
+    if (!wrong && !request.everything && request.accept && !request.accept(design)) wrong = "accept";
     if (wrong) ++sample.refused[wrong];
     else sample.designs.push_back(std::move(design));
     return static_cast<std::int64_t>(sample.designs.size()) < request.count;

@@ -28,15 +28,16 @@ inline ScaledNetwork scale(const std::vector<Stage>& stages, int resolution, dou
   for (const double weight : {weights.depth, weights.width, weights.group_width, weights.resolution})
     if (!(weight >= 0) || !std::isfinite(weight)) fail(Code::invalid_argument, "scale: expected weights that are not negative, found ", weight);
   validate(stages, {.resolution = resolution});
-  const double d = std::pow(factor, weights.depth / sum), w = std::pow(factor, weights.width / sum / 2), g = std::pow(factor, weights.group_width / sum / 2),
-               r = std::pow(factor, weights.resolution / sum / 2);
+  const double d = std::pow(factor, weights.depth / sum), w = std::pow(factor, weights.width / sum / 2),
+               g = std::pow(factor, weights.group_width / sum / 2), r = std::pow(factor, weights.resolution / sum / 2);
   const auto rounded = [](double value, double multiple) { return std::min(1e6, std::nearbyint(value / multiple) * multiple); };
   ScaledNetwork scaled;
   for (const Stage& stage : stages) {
     const double group = std::nearbyint(stage.group_width * g), bottleneck = double(stage.bottleneck_width) / stage.width;
     const int group_width = static_cast<int>(group <= 2 ? std::max(1.0, group) : group <= 5 ? 4 : rounded(group, 8));
     const FittedWidth fitted = fit_width(static_cast<int>(std::max(8.0, rounded(stage.width * w, 8))), bottleneck, group_width);
-    scaled.stages.push_back({static_cast<int>(std::max(1.0, rounded(stage.depth * d, 1))), fitted.width, fitted.bottleneck_width, fitted.group_width, stage.stride});
+    scaled.stages.push_back(
+        {static_cast<int>(std::max(1.0, rounded(stage.depth * d, 1))), fitted.width, fitted.bottleneck_width, fitted.group_width, stage.stride});
   }
   scaled.resolution = static_cast<int>(rounded(resolution * r, 4));
   validate(scaled.stages, {.resolution = scaled.resolution});

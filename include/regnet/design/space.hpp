@@ -32,12 +32,15 @@ struct Range {
 // Throws invalid_argument, naming `name`, for a range that is empty, not positive, or whose ends are none of its values.
 inline void validate(const Range& range, std::string_view name) {
   const auto expect = [&](bool holds, const char* expected) {
-    if (!holds) fail(Code::invalid_argument, "range ", name, ": expected ", expected, ", found ", range.low, " to ", range.high, " in steps of ", range.quantum);
+    if (!holds)
+      fail(Code::invalid_argument, "range ", name, ": expected ", expected, ", found ", range.low, " to ", range.high, " in steps of ",
+           range.quantum);
   };
   const auto is_power = [](double value) { return std::exp2(std::nearbyint(std::log2(value))) == value; };
   const auto is_multiple = [&](double value) { return std::abs(value / range.quantum - std::nearbyint(value / range.quantum)) < 1e-6; };
   expect(std::isfinite(range.low) && std::isfinite(range.high) && range.low > 0 && range.low <= range.high, "0 < low <= high");
-  if (range.spread == Spread::uniform || range.spread == Spread::log_uniform) expect(is_multiple(range.low) && is_multiple(range.high), "ends that are whole steps");
+  if (range.spread == Spread::uniform || range.spread == Spread::log_uniform)
+    expect(is_multiple(range.low) && is_multiple(range.high), "ends that are whole steps");
   else expect(is_power(range.low) && is_power(range.high), "powers of two at both ends");
 }
 
@@ -106,8 +109,8 @@ struct NamedSpace {
 
 namespace detail {
 
-inline constexpr Range any_depth{1, 16, Spread::log_uniform, 1}, any_width{8, 1024, Spread::log_uniform, 8}, any_group_width{1, 32, Spread::power_of_two, 1},
-    any_bottleneck{0.25, 1, Spread::power_of_two, 0.25};
+inline constexpr Range any_depth{1, 16, Spread::log_uniform, 1}, any_width{8, 1024, Spread::log_uniform, 8},
+    any_group_width{1, 32, Spread::power_of_two, 1}, any_bottleneck{0.25, 1, Spread::power_of_two, 0.25};
 
 constexpr AnyNetSpace any_net(int narrowed) {
   return {4, any_depth, any_width, any_group_width, any_bottleneck, narrowed >= 1, narrowed >= 2, narrowed >= 3, narrowed >= 4};
@@ -205,7 +208,8 @@ std::vector<Stage> draw(const AnyNetSpace& space, Uniform& uniform) {
     return values;
   };
   const std::vector<double> depths = list(space.depth, false, space.depths_grow), widths = list(space.width, false, space.widths_grow),
-                            group_widths = list(space.group_width, space.one_group_width, false), bottlenecks = list(space.bottleneck, space.one_bottleneck, false);
+                            group_widths = list(space.group_width, space.one_group_width, false),
+                            bottlenecks = list(space.bottleneck, space.one_bottleneck, false);
   std::vector<Stage> stages;
   for (std::size_t i = 0; i < n; ++i) {
     const FittedWidth fitted = fit_width(static_cast<int>(widths[i]), bottlenecks[i], static_cast<int>(group_widths[i]));

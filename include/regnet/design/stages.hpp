@@ -41,7 +41,8 @@ inline void validate(const std::vector<Stage>& stages, const NetworkOptions& opt
   expect(options.resolution >= 1 && options.resolution <= 8192, "a resolution from 1 to 8192", options.resolution);
   expect(options.stem_width >= 1 && options.stem_width <= widest, "a stem width from 1 to 65536", options.stem_width);
   for (const Stage& stage : stages) {
-    const int least = std::min({stage.depth, stage.width, stage.bottleneck_width, stage.group_width, stage.stride}), most = std::max(stage.width, stage.bottleneck_width);
+    const int least = std::min({stage.depth, stage.width, stage.bottleneck_width, stage.group_width, stage.stride}),
+              most = std::max(stage.width, stage.bottleneck_width);
     expect(least >= 1, "stages with blocks, width, group width and stride", least);
     expect(most <= widest, "stages at most 65536 wide", most);
     expect(stage.bottleneck_width % stage.group_width == 0, "a bottleneck width divisible by the group width", stage.bottleneck_width);
@@ -72,7 +73,8 @@ inline std::string to_string(const std::vector<Stage>& stages) {
   for (const Stage& stage : stages) {
     const char* separator = ds.empty() ? "" : "-";
     const double bottleneck = double(stage.bottleneck_width) / stage.width;
-    ds += text(separator, stage.depth), ws += text(separator, stage.width), gs += text(separator, stage.group_width), bs += text(separator, bottleneck);
+    ds += text(separator, stage.depth), ws += text(separator, stage.width), gs += text(separator, stage.group_width),
+        bs += separator + detail::shortest(bottleneck);
     plain = plain && bottleneck == 1;
   }
   return text("ds=", ds, ",ws=", ws, ",gs=", gs, plain ? "" : ",bs=" + bs);

@@ -169,7 +169,8 @@ inline std::vector<Stage> parse_stages(std::string_view design) {
   for (std::size_t i = 0; i < depths.size(); ++i) {
     const int width = static_cast<int>(widths[i]), group_width = static_cast<int>(group_widths[i]);
     validate(Params{width_quantum, 0, 2, static_cast<int>(depths[i]), group_width, bottlenecks[i]});
-    if (width < 1 || width > widest) fail(Code::invalid_argument, "design ", in_quotes(design), ": ws: expected widths from 1 to ", widest, ", found ", width);
+    if (width < 1 || width > widest)
+      fail(Code::invalid_argument, "design ", in_quotes(design), ": ws: expected widths from 1 to ", widest, ", found ", width);
     const FittedWidth fitted = fit_width(width, bottlenecks[i], group_width);
     stages.push_back({static_cast<int>(depths[i]), fitted.width, fitted.bottleneck_width, fitted.group_width});
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,11 +15,11 @@ struct DesignRow {
   regnet::Design design;
   regnet::Complexity cost;
   int resolution = 224;
-  std::optional<std::int64_t> draw;      // its number in a sample
-  std::optional<double> error;           // top-1, percent
+  std::optional<std::int64_t> draw;  // its number in a sample
+  std::optional<double> error;       // top-1, percent
   std::optional<double> latency_ms;
-  bool predicted = false;                // the latency, from a table of layers
-  std::vector<std::string> fronts;       // the Pareto fronts it is on: "macs", "params", "activations", "latency"
+  bool predicted = false;           // the latency, from a table of layers
+  std::vector<std::string> fronts;  // the Pareto fronts it is on: "macs", "params", "activations", "latency"
 
   // The numbers of the design that a population is looked at by: d, w0, wa, wm, g, b (of a RegNet), stages, width (of the last stage), depth, macs, params, activations, latency. Nothing for
   // what it has not.
@@ -39,5 +40,5 @@ std::vector<DesignRow> read_rows(const std::string& file, bool quiet);
 
 nlohmann::ordered_json json_of(const DesignRow& row);
 
-// "json" (an array), "jsonl", "csv", "md" or "table".
+inline const std::set<std::string> row_formats{"csv", "json", "jsonl", "md", "table"};  // json: one array
 void print_rows(const std::vector<DesignRow>& rows, const std::string& format);

@@ -1,0 +1,105 @@
+// latency: how long networks take on this CPU, measured layer by layer in some of them, and from that foretold for others. What a layer takes is measured inside running networks, where
+// weights and activations are as cold as they are in use.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <regnet/graph/graph.hpp>
+#include <regnet/plan/options.hpp>
+
+namespace regnet {
+
+// Layers of one shape in one network.
+struct LayerTime {
+  std::string kind;                                // what it computes: "conv 1x1", "conv 3x3/2 grouped", "conv 1x1 added"
+  int in = 0, out = 0, group_width = 0, side = 0;  // channels, and the side of the output in pixels
+  int count = 0;
+  double ms = 0;  // median of one of them
+
+  friend bool operator==(const LayerTime&, const LayerTime&) = default;
+};
+
+struct NetworkTime {
+  std::string name;
+  double ms = 0;  // median of a run of all images of a batch
+  std::vector<LayerTime> layers;
+
+  friend bool operator==(const NetworkTime&, const NetworkTime&) = default;
+};
+
+// Valid for what it was measured with, and for nothing else.
+struct LatencyTable {
+  std::string cpu, instructions, version;
+  int threads = 0, batch = 0, resolution = 0;
+  Precision precision = Precision::f32;
+  std::vector<NetworkTime> networks;
+
+  [[nodiscard]] bool fits(const LatencyTable& other) const {
+    return cpu != "unknown" && cpu == other.cpu && instructions == other.instructions && version == other.version && threads == other.threads &&
+           batch == other.batch && resolution == other.resolution && precision == other.precision;
+  }
+};
+
+// This machine and version, without networks: what a table must fit to be used.
+LatencyTable latency_key(const SessionOptions& session, int resolution, Precision precision = Precision::f32);
+
+using GraphOf = std::function<Graph(const std::string& name)>;
+
+struct LatencyOptions {
+  SessionOptions session = {};
+  Precision precision = Precision::f32;
+  double seconds = 0.5;                                                           // of running for each network, of which a third warms up
+  int passes = 4;                                                                 // over all networks at most
+  std::function<void(int pass, std::size_t done, std::size_t of)> progress = {};  // called after each network
+};
+
+// Runs networks with synthetic weights, one after the other. A small network runs before and after each run: where it takes more than 6% longer than it can, the machine was at something else
+// (a clock that falls, a core that is shared), and the run does not count. Networks with fewer than three runs that do are run again in the next pass; after the last one the runs that come
+// nearest are taken, shortened as the small network's are too long. Times are those of a machine that is at nothing else. Throws as compile does; int8 is unsupported, since it needs a
+// quantisation.
+std::vector<NetworkTime> measure_latencies(const std::vector<std::string>& names, const GraphOf& graph_of, const LatencyOptions& options = {});
+
+// Foretells from a table. A layer of a shape that was measured takes what it took there; others take what the nearest of their kind (in the logarithms of channels, group width and side)
+// would take by a linear rule of multiply-adds, weights and outputs.
+class LatencyModel {
+ public:
+  // Throws invalid_argument for a table without networks. The one called `left_out` is passed over, to see how well it is foretold by the others.
+  explicit LatencyModel(const LatencyTable& table, std::string_view left_out = {});
+  // Milliseconds of a run. Throws unsupported for a layer of a kind that was never measured.
+  [[nodiscard]] double predict(const Graph& graph) const;
+
+ private:
+  struct Known {
+    LayerTime layer;
+    double log_ratio;  // of what was measured to what the rule says
+  };
+  struct Kind {
+    std::string name;
+    std::vector<double> rule;  // milliseconds per layer, multiply-add, weight and output
+    std::vector<Known> known;
+  };
+  [[nodiscard]] double predict(const LayerTime& layer) const;
+
+  std::vector<Kind> x_kinds;
+  std::vector<std::pair<double, double>> x_scales;  // by the logarithm of a network's mean layer, that of a run over the sum of its layers
+};
+
+struct PredictionError {
+  double median = 0, worst = 0;  // of |predicted / measured - 1|
+  std::string worst_network;
+};
+
+using Counts = std::function<bool(const std::string& name)>;
+
+// How well the networks that `counts` are told by the table that holds them, and by the rest of the table without each of them. Throws invalid_argument when none counts.
+PredictionError fitted_error(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts);
+PredictionError cross_validate(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts);
+
+// One JSON array, both ways lossless. Reading is strict: throws bad_format.
+std::string to_json(const std::vector<LatencyTable>& tables);
+std::vector<LatencyTable> latency_tables_from_json(std::string_view json);
+
+}  // namespace regnet
