@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include <regnet/base/threads.hpp>
-#include <regnet/graph/build.hpp>
 #include <regnet/graph/rewrite.hpp>
 #include <regnet/plan/machine.hpp>
 #include <regnet/plan/session.hpp>
@@ -161,60 +160,35 @@ class Runner {
   std::vector<float> x_images, x_logits;
 };
 
-// What took how long while the small network took `probe` ms.
-struct Sample {
-  double probe, ms;
-};
-
 struct Samples {
-  std::vector<Sample> runs;
-  std::map<std::string, std::vector<Sample>> layers;
+  std::vector<double> runs;
+  std::map<std::string, std::vector<double>> layers;
 };
 
-constexpr std::size_t least_samples = 3;
-constexpr double tolerance = 1.06;  // of the probe, over the best it can
-
-std::size_t count_good(const std::vector<Sample>& samples, double limit) {
-  return static_cast<std::size_t>(std::count_if(samples.begin(), samples.end(), [&](const Sample& sample) { return sample.probe <= limit; }));
+// What a tenth of the samples stay below: what it takes where nothing disturbs, without the luck of a minimum.
+double undisturbed(std::vector<double> values) {
+  const auto tenth = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 10);
+  std::nth_element(values.begin(), tenth, values.end());
+  return *tenth;
 }
 
-// Of the samples within the limit, or the three that come nearest, as long as they would have taken had the probe taken `best`.
-double median_of_good(std::vector<Sample> samples, double best) {
-  std::sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) { return a.probe < b.probe; });
-  const std::size_t good = std::min(samples.size(), std::max(least_samples, count_good(samples, tolerance * best)));
-  std::vector<double> ms;
-  for (std::size_t i = 0; i < good; ++i) ms.push_back(samples[i].ms * std::min(1.0, best / samples[i].probe));
-  return median(std::move(ms));
+void run_for(double seconds, Runner& runner, Samples& samples) {
+  for (const Clock::time_point start = Clock::now(); ms_since(start) < 300 * seconds;) runner.run();
+  const Clock::time_point start = Clock::now();
+  do {
+    samples.runs.push_back(runner.run());
+    runner.observe([&](const std::string& name, double ms) { samples.layers[name].push_back(ms); });
+  } while (ms_since(start) < 700 * seconds);
 }
 
-void run_for(double seconds, Runner& runner, Runner& probe, Samples& samples, std::vector<double>& probes) {
-  for (const Clock::time_point start = Clock::now(); ms_since(start) < 333 * seconds;) runner.run();
-  double before = probe.run();
-  const auto after = [&] {
-    const double now = probe.run();
-    probes.push_back(now);
-    return std::max(std::exchange(before, now), now);
-  };
-  for (const Clock::time_point start = Clock::now(); samples.runs.size() < least_samples || ms_since(start) < 667 * seconds;) {
-    runner.run();  // the probe's weights leave the caches again
-    const double ms = runner.run();
-    samples.runs.push_back({after(), ms});
-    std::vector<std::pair<std::string, double>> layers;
-    runner.run();
-    runner.observe([&](const std::string& name, double of_layer) { layers.emplace_back(name, of_layer); });
-    const double while_probe = after();
-    for (const auto& [name, of_layer] : layers) samples.layers[name].push_back({while_probe, of_layer});
-  }
-}
-
-NetworkTime summarise(const std::string& name, const Graph& graph, const Samples& samples, double best) {
-  NetworkTime time{name, median_of_good(samples.runs, best), {}};
+NetworkTime summarise(const std::string& name, const Graph& graph, const Samples& samples) {
+  NetworkTime time{name, undisturbed(samples.runs), {}};
   const Graph fused = fuse(graph);
   for (const Node& node : fused.nodes()) {
     const auto measured = samples.layers.find(node.name);
     if (measured == samples.layers.end()) continue;
     LayerTime layer = shape_of(fused, node);
-    layer.ms = median_of_good(measured->second, best);
+    layer.ms = undisturbed(measured->second);
     const auto known = std::find_if(time.layers.begin(), time.layers.end(), [&](const LayerTime& one) { return same_shape(one, layer); });
     if (known == time.layers.end()) time.layers.push_back(layer);
     else known->ms += (layer.ms - known->ms) / ++known->count;
@@ -227,28 +201,15 @@ NetworkTime summarise(const std::string& name, const Graph& graph, const Samples
 std::vector<NetworkTime> measure_latencies(const std::vector<std::string>& names, const GraphOf& graph_of, const LatencyOptions& options) {
   if (options.precision == Precision::int8) fail(Code::unsupported, "latency: expected f32 or bf16, found int8, which needs a quantised checkpoint");
   const SessionOptions session{options.session.batch, options.session.threads > 0 ? options.session.threads : default_threads().count};
-  Runner probe(build({{1, 24, 24, 8}, {1, 56, 56, 8}, {4, 152, 152, 8}, {7, 368, 368, 8}}), {1, session.threads},
-               options.precision);  // RegNetX-200MF
-  for (int i = 0; i < 20; ++i) probe.run();
   std::vector<Samples> samples(names.size());
-  std::vector<double> probes;
-  double best = 0;
-  for (int pass = 0; pass < options.passes; ++pass) {
-    std::vector<std::size_t> wanted;
-    for (std::size_t i = 0; i < names.size(); ++i)
-      if (count_good(samples[i].runs, tolerance * best) < least_samples) wanted.push_back(i);
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      Runner runner(graph_of(names[wanted[i]]), session, options.precision);
-      run_for(options.seconds, runner, probe, samples[wanted[i]], probes);
-      if (options.progress) options.progress(pass, i + 1, wanted.size());
+  for (int round = 0; round < options.rounds; ++round)
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      Runner runner(graph_of(names[i]), session, options.precision);
+      run_for(options.seconds / options.rounds, runner, samples[i]);
+      if (options.progress) options.progress(round, i + 1);
     }
-    if (probes.empty()) break;
-    std::vector<double> sorted = probes;
-    std::sort(sorted.begin(), sorted.end());
-    best = sorted[sorted.size() / 10];
-  }
   std::vector<NetworkTime> times;
-  for (std::size_t i = 0; i < names.size(); ++i) times.push_back(summarise(names[i], graph_of(names[i]), samples[i], best));
+  for (std::size_t i = 0; i < names.size(); ++i) times.push_back(summarise(names[i], graph_of(names[i]), samples[i]));
   return times;
 }
 

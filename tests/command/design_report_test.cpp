@@ -94,13 +94,13 @@ TEST(DesignReport, NamesPublishedNetworksAndDrawsTheirFront) {
   const auto row = [](const char* design, const char* ms, const char* more) {
     return std::string(R"({"design": ")") + design + R"(", "latency_ms": )" + ms + more + "}";
   };
-  const std::string file = folder.write("timed.json", "[" + row("regnetx_200mf", "2", R"(, "fronts": ["latency"])") + "," +
-                                                          row("regnetx_3.2gf", "20", R"(, "fronts": ["latency"])") + "," +
-                                                          row("regnetx_400mf", "30", R"(, "latency": "predicted")") + "," +
-                                                          row("w0=24,wa=24.48,wm=2.54,d=20,g=16", "5", "") + "]");
+  const std::string file = folder.write(
+      "timed.json", "[" + row("regnetx_200mf", "2", R"(, "fronts": ["latency"])") + "," + row("regnetx_3.2gf", "20", R"(, "fronts": ["latency"])") +
+                        "," + row("regnetx_400mf", "30", R"(, "latency": "predicted")") + "," + row("regnet_x_400mf", "31", "") + "," +
+                        row("w0=24,wa=24.48,wm=2.54,d=20,g=16", "5", "") + "]");
   const std::string page = report(folder, "'" + file + "'");
-  expect_parts(page, {">200MF</text>", ">3.2GF</text>", "RegNetX-400MF: 30 ms (predicted)", "class=\"crosses s0\"", "class=\"front\"",
-                      "class=\"ring s0\"", "no other network has more MACs in less time", "timed: the least time for a MAC"});
+  expect_parts(page, {">200MF</text>", ">3.2GF</text>", ">400MF (torchvision)</text>", "RegNetX-400MF: 30 ms (predicted)", "class=\"crosses s0\"",
+                      "class=\"front\"", "class=\"ring s0\"", "no other network has more MACs in less time", "timed: the least time for a MAC"});
   EXPECT_EQ(count_of(page, "class=\"ring s0\""), 2);
 }
 
@@ -111,10 +111,22 @@ TEST(DesignReport, ThinsThousandsOfNetworks) {
   EXPECT_LT(page.size(), 1u << 20);
 }
 
-// Latencies from nothing to the largest number there is, equal errors: every picture still has finite places.
+// Latencies from nothing to the largest that is believed, equal errors: every picture still has finite places.
 TEST(DesignReport, DrawsExtremes) {
   const TemporaryFolder folder;
-  report(folder, "'" + folder.write("x.csv", "design,error,latency_ms\nregnetx_200mf,27,1e308\nregnetx_400mf,27,1e-300\nregnetx_600mf,27,0\n") + "'");
+  const auto draw = [&](const std::string& rows) { report(folder, "'" + folder.write("x.csv", "design,error,latency_ms\n" + rows) + "'"); };
+  draw("regnetx_200mf,27,1e9\nregnetx_400mf,27,1e-300\nregnetx_600mf,27,0\n");
+  draw("regnetx_200mf,0,1e9\nregnetx_400mf,100,0\n");
+  draw("regnetx_200mf,27,1e9\nregnetx_400mf,27,999999999.9999999\n");
+  draw("regnetx_200mf,27,5e-324\n");
+}
+
+// One network of three has an error: they are ranked by what all have.
+TEST(DesignReport, RanksByWhatCanBeCompared) {
+  const TemporaryFolder folder;
+  const std::string page = report(folder, "'" + folder.write("some.csv", "design,error\nregnetx_200mf,31\nregnetx_400mf,\nregnetx_600mf,\n") + "'");
+  expect_parts(page, {"some: the fewest MACs", "some: the most MACs", "some: 1 | 31.00 | 31.00"});
+  EXPECT_EQ(count_of(page, "its one network"), 0);
 }
 
 TEST(DesignReport, TakesNamesAsText) {
@@ -138,6 +150,8 @@ TEST(DesignReport, DoesNotOverwriteAListOfDesigns) {
   expect_refused("design report '" + page + "' '" + folder.write("none.json", "[]") + "'", "expected designs, found none");
   expect_refused("design report '" + page + "' '" + folder.write("part.csv", "design,error\nregnetx_400mf,270\n") + "'",
                  "expected an error in percent");
+  expect_refused("design report '" + page + "' '" + folder.write("slow.csv", "design,latency_ms\nregnetx_400mf,1e10\n") + "'",
+                 "regnetx_400mf: expected a latency in milliseconds, found 1e+10");
   expect_refused("design report /nowhere/page.html '" + file + "'", "/nowhere/page.html: cannot be written");
   EXPECT_FALSE(std::filesystem::exists(page));
   std::filesystem::create_directory(page);

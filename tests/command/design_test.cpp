@@ -222,6 +222,11 @@ TEST(Design, ParetoMeasuresAndMarksFronts) {
     EXPECT_EQ(std::count(row["fronts"].begin(), row["fronts"].end(), "macs"), 1);
   }
   EXPECT_NEAR(rows[0]["error"].get<double>(), 25.864, 1e-3) << "pycls's published error";
+  // What is read back from CSV is the same.
+  const TemporaryFolder folder;
+  const std::string csv = (folder.path() / "rows.csv").string();
+  write(csv, run_regnet("design pareto regnetx_200mf regnetx_400mf --min-time 0.01 -t 1 -o csv -q").out);
+  EXPECT_EQ(json_of("design edf '" + csv + "' -o json")[0]["n"], 2);
   const Result none = run_regnet("design pareto regnetx_200mf --latency-ms 0.0001 --min-time 0.01");
   EXPECT_EQ(none.exit_code, 1);
   EXPECT_NE(none.err.find("none of 1 networks takes at most 0.0001 ms"), std::string::npos) << none.err;

@@ -25,7 +25,7 @@ Graph graph_of(const std::string& design) { return build(find_design(design).sta
 
 // A real network's layers, with times of the law: what measure_latencies returns, without its noise.
 NetworkTime by_law(const std::string& design) {
-  NetworkTime time = measure_latencies({design}, graph_of, {.session = {1, 1}, .seconds = 0.001, .passes = 1})[0];
+  NetworkTime time = measure_latencies({design}, graph_of, {.session = {1, 1}, .seconds = 0.001, .rounds = 1})[0];
   time.ms = 0;
   for (LayerTime& layer : time.layers) time.ms += layer.count * (layer.ms = law(layer));
   time.ms *= 1.1;  // a run is more than its layers
@@ -46,7 +46,7 @@ std::vector<std::string> some_designs(int count, std::uint64_t seed) {
 
 TEST(Latency, MeasuresEveryLayerOfANetwork) {
   const Graph graph = graph_of("regnetx_200mf");
-  const NetworkTime time = measure_latencies({"regnetx_200mf"}, graph_of, {.session = {2, 1}, .seconds = 0.01, .passes = 2})[0];
+  const NetworkTime time = measure_latencies({"regnetx_200mf"}, graph_of, {.session = {2, 1}, .seconds = 0.01, .rounds = 2})[0];
   EXPECT_GT(time.ms, 0);
   const Graph fused = fuse(graph);
   int convolutions = 0, found = 0;

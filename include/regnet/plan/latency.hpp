@@ -17,14 +17,14 @@ struct LayerTime {
   std::string kind;                                // what it computes: "conv 1x1", "conv 3x3/2 grouped", "conv 1x1 added"
   int in = 0, out = 0, group_width = 0, side = 0;  // channels, and the side of the output in pixels
   int count = 0;
-  double ms = 0;  // median of one of them
+  double ms = 0;  // of one of them
 
   friend bool operator==(const LayerTime&, const LayerTime&) = default;
 };
 
 struct NetworkTime {
   std::string name;
-  double ms = 0;  // median of a run of all images of a batch
+  double ms = 0;  // of a run of all images of a batch
   std::vector<LayerTime> layers;
 
   friend bool operator==(const NetworkTime&, const NetworkTime&) = default;
@@ -51,15 +51,13 @@ using GraphOf = std::function<Graph(const std::string& name)>;
 struct LatencyOptions {
   SessionOptions session = {};
   Precision precision = Precision::f32;
-  double seconds = 0.5;                                                           // of running for each network, of which a third warms up
-  int passes = 4;                                                                 // over all networks at most
-  std::function<void(int pass, std::size_t done, std::size_t of)> progress = {};  // called after each network
+  double seconds = 1.5;                                            // of running for each network in all, of which a third warms up
+  int rounds = 5;                                                  // over all networks
+  std::function<void(int round, std::size_t done)> progress = {};  // called after each network of each round
 };
 
-// Runs networks with synthetic weights, one after the other. A small network runs before and after each run: where it takes more than 6% longer than it can, the machine was at something else
-// (a clock that falls, a core that is shared), and the run does not count. Networks with fewer than three runs that do are run again in the next pass; after the last one the runs that come
-// nearest are taken, shortened as the small network's are too long. Times are those of a machine that is at nothing else. Throws as compile does; int8 is unsupported, since it needs a
-// quantisation.
+// Runs networks with synthetic weights, one at a time, in rounds some time apart, and takes what a tenth of the times stay below. Machines that are shared, or change their clock, are slow for
+// seconds or minutes, which a median over a short while takes for the network's own. Throws as compile does; int8 is unsupported, since it needs a quantisation.
 std::vector<NetworkTime> measure_latencies(const std::vector<std::string>& names, const GraphOf& graph_of, const LatencyOptions& options = {});
 
 // Foretells from a table. A layer of a shape that was measured takes what it took there; others take what the nearest of their kind (in the logarithms of channels, group width and side)

@@ -80,17 +80,6 @@ std::vector<std::string> networks_to_measure() {
   return names;
 }
 
-regnet::LatencyOptions library_options(const TimingOptions& options, double seconds, bool quiet) {
-  regnet::LatencyOptions library{{options.batch, options.threads}, *regnet::precision_of(options.dtype), seconds};
-  if (!quiet)
-    library.progress = [](int pass, std::size_t done, std::size_t of) {
-      if (done == of || done % 10 == 0)
-        std::cerr << done << " of " << of << (pass > 0 ? " networks again, since the machine was slower than it can be" : " networks measured")
-                  << '\n';
-    };
-  return library;
-}
-
 std::string percent(double part) { return regnet::text(std::setprecision(2), 100 * part, '%'); }
 
 }  // namespace
@@ -111,8 +100,13 @@ Foretold::Foretold(const TimingOptions& options, bool quiet) : x_resolution(opti
   if (table == tables.end()) {
     const std::vector<std::string> names = networks_to_measure();
     if (!quiet) std::cerr << "measuring " << names.size() << " networks once, some minutes; kept in " << file << '\n';
+    regnet::LatencyOptions timing{session, key.precision};
+    if (!quiet)
+      timing.progress = [&](int round, std::size_t done) {
+        if (done == names.size()) std::cerr << "round " << round + 1 << " of " << timing.rounds << '\n';
+      };
     key.networks = measure_latencies(
-        names, [&](const std::string& name) { return graph_of(name, options.resolution); }, library_options(options, 0.5, quiet));
+        names, [&](const std::string& name) { return graph_of(name, options.resolution); }, timing);
     std::erase_if(tables, [&](const regnet::LatencyTable& one) { return one.fits(key); });
     table = tables.insert(tables.end(), key);
     write_tables(file, tables);
@@ -164,9 +158,9 @@ void measure_rows(std::vector<DesignRow>& rows, const TimingOptions& options, do
       }
     for (std::size_t i = begin; i < end; ++i) {
       std::vector<double>& ms = runners[i - begin].ms;
-      const auto middle = ms.begin() + static_cast<std::ptrdiff_t>(ms.size() / 2);
-      std::nth_element(ms.begin(), middle, ms.end());
-      rows[i].latency_ms = *middle;
+      const auto tenth = ms.begin() + static_cast<std::ptrdiff_t>(ms.size() / 10);  // as in tables
+      std::nth_element(ms.begin(), tenth, ms.end());
+      rows[i].latency_ms = *tenth;
       rows[i].predicted = false;
     }
     if (!quiet && rows.size() > at_once) std::cerr << end << " of " << rows.size() << " networks measured\n";

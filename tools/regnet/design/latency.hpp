@@ -30,5 +30,5 @@ class Foretold {
   std::unique_ptr<regnet::LatencyModel> x_model;
 };
 
-// Medians of runs of up to 16 networks at a time, which take turns in eight rounds. Throws as compile does.
+// Up to 16 networks at a time take turns in eight rounds; a latency is what a tenth of the runs stay below. Throws as compile does.
 void measure_rows(std::vector<DesignRow>& rows, const TimingOptions& options, double seconds, bool quiet);

@@ -28,6 +28,16 @@ struct ReportOptions {
   bool quiet = false;
 };
 
+// What is far off would make pictures in which nothing else can be seen.
+void expect_plausible(const std::string& file, const DesignRow& row) {
+  constexpr double most_ms = 1e9;  // twelve days
+  const auto expect = [&](bool holds, const char* expected, double found) {
+    if (!holds) regnet::fail(regnet::Code::bad_format, file, ": ", row.design.name, ": expected ", expected, ", found ", found);
+  };
+  expect(row.error.value_or(0) <= 100, "an error in percent", row.error.value_or(0));
+  expect(row.latency_ms.value_or(0) <= most_ms, "a latency in milliseconds", row.latency_ms.value_or(0));
+}
+
 // Populations are called by the stems of their files, or by the whole paths where two stems are the same.
 Populations read_populations(const ReportOptions& options) {
   Populations populations;
@@ -36,9 +46,7 @@ Populations read_populations(const ReportOptions& options) {
     const auto same = std::count_if(options.files.begin(), options.files.end(),
                                     [&](const std::string& other) { return std::filesystem::path(other).stem().string() == stem; });
     populations.push_back({same > 1 ? file : stem, read_rows(file, options.quiet)});
-    for (const DesignRow& row : populations.back().rows)
-      if (row.error && *row.error > 100)
-        regnet::fail(regnet::Code::bad_format, file, ": ", row.design.name, ": expected an error in percent, found ", *row.error);
+    for (const DesignRow& row : populations.back().rows) expect_plausible(file, row);
     if (populations.back().rows.empty()) regnet::fail(regnet::Code::bad_format, file, ": expected designs, found none");
   }
   return populations;

@@ -38,10 +38,12 @@ std::optional<regnet::BestValue> best_of(const std::vector<Sighting>& all, std::
   return regnet::best_value(values, errors);
 }
 
+constexpr double strip = 8;  // for a population's interval where there are several
+
 // Where the best networks of each population are: for one population a line and its interval across the panel; for several, one below another on top.
 void draw_best(Svg& svg, const std::vector<std::optional<regnet::BestValue>>& best, const Scale& x, const Scale& y) {
   const auto there = static_cast<std::size_t>(std::count_if(best.begin(), best.end(), [](const auto& one) { return one.has_value(); }));
-  const double height = there == 1 ? y.from() - y.to() : 6;
+  const double height = there == 1 ? y.from() - y.to() : strip - 2;
   double top = y.to();
   for (std::size_t i = 0; i < best.size() && top < y.from(); ++i) {
     if (!best[i]) continue;
@@ -58,7 +60,11 @@ std::string panel(const std::string& number, const std::vector<Sighting>& all, c
   for (const Sighting& one : all) values.push_back(one.number), errors.push_back(one.error);
   const bool whole = number == "d" || number == "stages";
   const Spacing spacing = whole ? Spacing::linear : spacing_of(values);
-  const Scale x = scale_of(values, left, right, spacing), y = scale_of(errors, bottom, top, Spacing::linear);
+  const Scale x = scale_of(values, left, right, spacing), below = scale_of(errors, bottom, top, Spacing::linear);
+  // No network lies below the intervals of several populations, as long as those leave half of the panel.
+  const auto strips = static_cast<double>(std::count_if(best.begin(), best.end(), [](const auto& one) { return one.has_value(); }));
+  const double free = strips > 1 ? std::min(strips * strip, (bottom - top) / 2) : 0;
+  const Scale y(below.low(), below.at((bottom - top) / (bottom - top - free)), bottom, top);
   Svg svg(right + 12, bottom + 42);
   draw_axes(svg, x, y, shown_name(number), "error (%)", whole ? whole_ticks(x.low(), x.high(), 5) : 5);
   std::vector<std::vector<Point>> points(best.size());

@@ -57,6 +57,12 @@ void draw_front(Svg& svg, const Population& population, std::size_t series, cons
   for (const Point& point : front) svg.circle(point.x, point.y, 4, "ring " + colour(series));
 }
 
+// "3.2GF": all are of one family.
+std::string short_title(const regnet::ZooEntry& entry) {
+  const std::string title(entry.title.substr(entry.title.find_last_of("-_") + 1));
+  return entry.params.rule == regnet::WidthRule::torchvision ? title + " (torchvision)" : title;
+}
+
 void draw_published(Svg& svg, const Populations& populations, const Scale& x, const Scale& y) {
   std::vector<std::pair<Point, std::string>> published;
   Labels labels(x.from(), x.to());
@@ -64,12 +70,13 @@ void draw_published(Svg& svg, const Populations& populations, const Scale& x, co
   for (std::size_t i = 0; i < populations.size(); ++i)
     for (const DesignRow& row : populations[i].rows) {
       const regnet::ZooEntry* const entry = row.latency_ms && *row.latency_ms > 0 ? regnet::find_in_zoo(row.design.stages) : nullptr;
-      if (!entry || entry->params.rule != regnet::WidthRule::pycls) continue;
+      if (!entry) continue;
       const Point at{x(double(row.cost.macs)), y(*row.latency_ms)};
-      svg.circle(at.x, at.y, 4.5, "block " + colour(i),
+      svg.circle(at.x, at.y, 4.5, (row.predicted ? "area strong " : "block ") + colour(i),
                  regnet::text(std::string(entry->title), ": ", short_number(*row.latency_ms), " ms", row.predicted ? " (predicted)" : ""));
+      if (row.predicted) svg.crosses({at}, "crosses " + colour(i));  // which may be thinned out
       labels.keep_free(at);
-      if (named.insert(entry->title).second) published.push_back({at, std::string(entry->title.substr(std::string_view("RegNetX-").size()))});
+      if (named.insert(entry->title).second) published.push_back({at, short_title(*entry)});
     }
   for (const auto& [at, name] : published) labels.place(svg, at, name);
 }
@@ -91,7 +98,7 @@ void write_latencies(std::ostream& out, const Populations& populations) {
     return begin_section(out, "Latency", "Left out: no network has a latency (\"regnet design pareto -o json\" measures or predicts it).");
   std::string caption = std::string("MACs and milliseconds for one image; ") +
                         (predicted ? "dots are measured, crosses predicted from times of layers" : "all are measured") +
-                        ". Published networks have their names." + thinning_in_words(all.size());
+                        ". Published networks are discs with their names." + thinning_in_words(all.size());
   if (fronts_of_macs) caption += " The stepped line is the Pareto front: no other network has more MACs in less time.";
   if (fronts_of_errors) caption += " Rings are on the front of latency and error: no other network is faster and better.";
   begin_section(out, "Latency", caption);

@@ -24,7 +24,7 @@ bool has(const DesignRow& row, Rank rank) { return rank == Rank::macs || (rank =
 
 Rank rank_of(const Population& population) {
   for (const Rank rank : {Rank::error, Rank::latency_per_mac})
-    if (std::any_of(population.rows.begin(), population.rows.end(), [&](const DesignRow& row) { return has(row, rank); })) return rank;
+    if (std::count_if(population.rows.begin(), population.rows.end(), [&](const DesignRow& row) { return has(row, rank); }) > 1) return rank;
   return Rank::macs;
 }
 

@@ -154,6 +154,11 @@ std::vector<DesignRow> rows_from_csv(const std::string& text) {
       row.error = number("error");
       row.latency_ms = number("latency_ms");
       if (const auto draw = number("draw")) row.draw = static_cast<std::int64_t>(std::min(*draw, 1e15));
+      row.predicted = has("latency") && field("latency") == "predicted";
+      if (has("fronts")) {
+        std::istringstream fronts(field("fronts"));
+        for (std::string front; fronts >> front;) row.fronts.push_back(front);
+      }
       rows.push_back(row);
     } catch (const regnet::Error& error) {
       fail(error.code(), "line ", reader.line(), ": ", error.what());

@@ -33,7 +33,7 @@ regnet::Design read_design(const std::string& argument);
 
 // Designs with errors and latencies where they have them, from
 // - JSON as print_rows writes it, or a shard's ("designs" beside "sample"),
-// - CSV with a header: design, or w0, wa, wm, d, g (b), and error, latency_ms, resolution in any order; other columns are ignored,
+// - CSV with a header: design, or w0, wa, wm, d, g (b), and error, latency_ms, latency (predicted), resolution, fronts in any order; other columns are ignored,
 // - pycls's sweep.json: regnet and anynet runs that have errors; how many were left out goes to stderr unless `quiet`.
 // Throws regnet::Error with the file and the line or entry.
 std::vector<DesignRow> read_rows(const std::string& file, bool quiet);
