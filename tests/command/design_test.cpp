@@ -77,32 +77,41 @@ TEST(Design, ShardsMergeToWhatOneProcessFinds) {
   const std::filesystem::path other = folder.path() / "other.json";
   write(other, run_regnet("design sample --flops 300M..500M -n 40 --seed 8 --draws 60000 -q --shard 2/3").out);
   expect_refused("design merge " + first + " '" + other.string() + "'", "another sample");
+  write(other, R"({"sample": {"count": -5}, "shard": 1, "shards": 1, "designs": []})");
+  expect_refused("design merge '" + other.string() + "'", "from 1 up");
+  write(other, R"({"sample": {"count": 5}, "shard": 1, "shards": 1, "designs": [{"design": "regnetx_004"}]})");
+  expect_refused("design merge '" + other.string() + "'", "the number of its draw");
   write(other, "[]");
   expect_refused("design merge '" + other.string() + "'", "--shard");
 }
 
 TEST(Design, BadOptionsAreOneLine) {
-  for (const auto& [arguments, part] :
-       std::vector<std::pair<std::string, std::string>>{{"design", "subcommand"},
-                                                        {"design sample --flops 400T", "expected a number such as 12, 400M or 1.6G, found '400T'"},
-                                                        {"design sample --flops 5M..2M", "LOW..HIGH"},
-                                                        {"design sample --space anynetx-f", "expected regnetx, regnet or anynetx-a to anynetx-e"},
-                                                        {"design sample --range x=1..2", "NAME=LOW..HIGH"},
-                                                        {"design sample --range w0=9..20", "whole steps"},
-                                                        {"design sample --shard 3/2", "a shard from 1"},
-                                                        {"design sample --shard 3", "I/N"},
-                                                        {"design sample --sampler pycls --shard 1/2", "pycls's stream"},
-                                                        {"design sample --no-constraints --flops 1M", "--no-constraints"},
-                                                        {"design generate regnetx_401mf", "near names"},
-                                                        {"design generate ds=1-2,ws=32,gs=8,xs=1", "expected ds, ws, gs or bs"},
-                                                        {"design generate ds=1-2,ws=32-64-96,gs=8", "expected 2 numbers"},
-                                                        {"design generate ds=0,ws=32,gs=8", "d from 1"},
-                                                        {"design generate ds=1,ws=99999999,gs=8", "found '99999999'"},
-                                                        {"design scale regnetx_400mf 2 --type q1", "d, w, g and r"},
-                                                        {"design scale regnetx_400mf -1", "expected a positive factor, found -1"},
-                                                        {"design fit resnet50", "no such RegNetX"},
-                                                        {"design edf /does/not/exist", "cannot be read"},
-                                                        {"design pareto --errors imagenet", "--errors"}})
+  for (const auto& [arguments, part] : std::vector<std::pair<std::string, std::string>>{
+           {"design", "subcommand"},
+           {"design sample --flops 400T", "expected a number such as 12, 400M or 1.6G, found '400T'"},
+           {"design sample --flops 5M..2M", "LOW..HIGH"},
+           {"design sample --flops 5M --tol abc%", "--tol: expected a part such as 1% or 0.01, found 'abc%'"},
+           {"design sample --flops 5M --tol %", "--tol"},
+           {"design sample --flops 5M --tol 200%", "--tol"},
+           {"design sample --flops 5M --tol x", "--tol"},
+           {"design sample --range d=1..1e12", "at most 65536"},
+           {"design sample --space anynetx-f", "expected regnetx, regnet or anynetx-a to anynetx-e"},
+           {"design sample --range x=1..2", "NAME=LOW..HIGH"},
+           {"design sample --range w0=9..20", "whole steps"},
+           {"design sample --shard 3/2", "a shard from 1"},
+           {"design sample --shard 3", "I/N"},
+           {"design sample --sampler pycls --shard 1/2", "pycls's stream"},
+           {"design sample --no-constraints --flops 1M", "--no-constraints"},
+           {"design generate regnetx_401mf", "near names"},
+           {"design generate ds=1-2,ws=32,gs=8,xs=1", "expected ds, ws, gs or bs"},
+           {"design generate ds=1-2,ws=32-64-96,gs=8", "expected 2 numbers"},
+           {"design generate ds=0,ws=32,gs=8", "d from 1"},
+           {"design generate ds=1,ws=99999999,gs=8", "found '99999999'"},
+           {"design scale regnetx_400mf 2 --type q1", "d, w, g and r"},
+           {"design scale regnetx_400mf -1", "expected a positive factor, found -1"},
+           {"design fit resnet50", "no such RegNetX"},
+           {"design edf /does/not/exist", "cannot be read"},
+           {"design pareto --errors imagenet", "--errors"}})
     expect_refused(arguments, part);
 }
 

@@ -80,6 +80,10 @@ TEST(Ranges, RefusesWhatIsNone) {
   EXPECT_REGNET_ERROR(validate(Range{0, 8, Spread::uniform, 1}, "d"), Code::invalid_argument, "0 < low");
   EXPECT_REGNET_ERROR(validate(Range{8, 60, Spread::log_uniform, 8}, "w0"), Code::invalid_argument, "whole steps");
   EXPECT_REGNET_ERROR(validate(Range{3, 8, Spread::power_of_two, 1}, "g"), Code::invalid_argument, "powers of two");
+  EXPECT_REGNET_ERROR(validate(Range{1, 1e12, Spread::uniform, 1}, "d"), Code::invalid_argument, "at most 65536");
+  AnyNetSpace many = std::get<AnyNetSpace>(find_space("anynetx-e").space);
+  many.stages = 9;
+  EXPECT_REGNET_ERROR(validate(Space{many}), Code::invalid_argument, "1 to 8 stages, found 9");
 }
 
 }  // namespace

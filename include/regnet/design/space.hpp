@@ -39,6 +39,7 @@ inline void validate(const Range& range, std::string_view name) {
   const auto is_power = [](double value) { return std::exp2(std::nearbyint(std::log2(value))) == value; };
   const auto is_multiple = [&](double value) { return std::abs(value / range.quantum - std::nearbyint(value / range.quantum)) < 1e-6; };
   expect(std::isfinite(range.low) && std::isfinite(range.high) && range.low > 0 && range.low <= range.high, "0 < low <= high");
+  expect(range.high <= widest, "at most 65536");
   if (range.spread == Spread::uniform || range.spread == Spread::log_uniform)
     expect(is_multiple(range.low) && is_multiple(range.high), "ends that are whole steps");
   else expect(is_power(range.low) && is_power(range.high), "powers of two at both ends");
@@ -179,7 +180,8 @@ inline void validate(const Space& space) {
     return;
   }
   const auto& any = std::get<AnyNetSpace>(space);
-  if (any.stages < 1 || any.stages > 16) fail(Code::invalid_argument, "design space: expected 1 to 16 stages, found ", any.stages);
+  // Of more stages hardly any draw is in order, and each is drawn until it is.
+  if (any.stages < 1 || any.stages > 8) fail(Code::invalid_argument, "design space: expected 1 to 8 stages, found ", any.stages);
   validate(any.depth, "d"), validate(any.width, "w"), validate(any.group_width, "g"), validate(any.bottleneck, "b");
 }
 

@@ -20,6 +20,18 @@ inline double parse_quantity(std::string_view option, std::string_view text) {
   return value * factor;
 }
 
+// A part of a whole: "1%" or "0.01".
+inline double parse_share(std::string_view option, std::string_view text) {
+  const bool percent = text.ends_with('%');
+  double value = 0;
+  const char* const last = text.data() + text.size() - percent;
+  const auto [end, error] = std::from_chars(text.data(), last, value);
+  value /= percent ? 100 : 1;
+  if (error != std::errc{} || end != last || !(value >= 0 && value <= 1))
+    regnet::fail(regnet::Code::invalid_argument, option, ": expected a part such as 1% or 0.01, found ", regnet::in_quotes(text));
+  return value;
+}
+
 // "LOW..HIGH" with either end left out, or one number, which is `alone` of itself and itself.
 inline regnet::Interval parse_interval(std::string_view option, std::string_view text, double alone = 1) {
   const std::size_t dots = text.find("..");

@@ -22,9 +22,9 @@ using regnet::fail;
 using regnet::in_quotes;
 
 struct SampleOptions {
-  std::string space = "regnetx", sampler = "regnet", shard, flops, params, activations, depth, stages, width, output = "table";
+  std::string space = "regnetx", sampler = "regnet", shard, flops, params, activations, depth, stages, width, tolerance = "1%", output = "table";
   std::vector<std::string> ranges;
-  double tolerance = 0.01, latency_ms = 0;
+  double latency_ms = 0;
   std::uint64_t seed = 0;
   std::int64_t count = 100, draws = 1'000'000;
   bool lean = false, skipped = false, everything = false, quiet = false;
@@ -70,8 +70,10 @@ regnet::SampleRequest request_of(const SampleOptions& options) {
   limits.network.resolution = options.resolution;
   if (!options.flops.empty()) {
     limits.macs = parse_interval("--flops", options.flops);
-    if (options.flops.find("..") == std::string::npos)
-      limits.macs = {limits.macs.high * (1 - options.tolerance), limits.macs.high * (1 + options.tolerance)};
+    if (options.flops.find("..") == std::string::npos) {
+      const double share = parse_share("--tol", options.tolerance);
+      limits.macs = {limits.macs.high * (1 - share), limits.macs.high * (1 + share)};
+    }
   }
   const auto limit = [](regnet::Interval& interval, const char* option, const std::string& text, double alone) {
     if (!text.empty()) interval = parse_interval(option, text, alone);
@@ -211,8 +213,8 @@ int run_merge(const MergeOptions& options) {
   if (!missing.empty())
     fail(Code::mismatch, "design merge: expected all shards, found none for number ", *missing.begin(),
          missing.size() > 1 ? regnet::text(" and ", missing.size() - 1, " more") : "");
-  if (!sample.is_object() || !sample.contains("count") || !sample["count"].is_number_integer())
-    fail(Code::bad_format, options.files[0], ": expected a \"count\" in \"sample\"");
+  if (!sample.is_object() || !sample.contains("count") || !sample["count"].is_number_integer() || sample["count"] < 1)
+    fail(Code::bad_format, options.files[0], ": expected a \"count\" from 1 up in \"sample\"");
   print_rows(rows_of(regnet::merge(std::move(designs), sample["count"]), resolution), options.output);
   return exit_done;
 }
@@ -235,13 +237,7 @@ Command add_design_sample(CLI::App& design) {
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{0xffffffff}))
       ->capture_default_str();
   app->add_option("--flops", options->flops, "Multiply-adds: 400M with --tol, or 360M..400M");
-  app->add_option("--tol", options->tolerance, "How far from one number of --flops: 0.01 or 1%")
-      ->transform([](std::string text) {
-        if (text.ends_with('%')) return regnet::text(std::stod(text.substr(0, text.size() - 1)) / 100);
-        return text;
-      })
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+  app->add_option("--tol", options->tolerance, "How far from one number of --flops: 0.01 or 1%")->capture_default_str();
   app->add_option("--params", options->params, "Parameters: 10M (at most) or 5M..10M");
   app->add_option("--activations", options->activations, "Activations: 4M (at most) or 2M..4M");
   app->add_option("--depth", options->depth, "Blocks: 20 or 12..28");
