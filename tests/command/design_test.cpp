@@ -77,6 +77,8 @@ TEST(Design, ShardsMergeToWhatOneProcessFinds) {
   const std::filesystem::path other = folder.path() / "other.json";
   write(other, run_regnet("design sample --flops 300M..500M -n 40 --seed 8 --draws 60000 -q --shard 2/3").out);
   expect_refused("design merge " + first + " '" + other.string() + "'", "another sample");
+  write(other, "{\"sample\": " + std::string(300'000, '[') + std::string(300'000, ']') + ", \"shard\": 1, \"shards\": 2, \"designs\": []}");
+  expect_refused("design merge '" + other.string() + "'", "at most 64 levels");
   write(other, R"({"sample": {"count": -5}, "shard": 1, "shards": 1, "designs": []})");
   expect_refused("design merge '" + other.string() + "'", "from 1 up");
   write(other, R"({"sample": {"count": 5}, "shard": 1, "shards": 1, "designs": [{"design": "regnetx_004"}]})");
@@ -197,6 +199,9 @@ TEST(Design, EdfReadsPyclssSweep) {
   EXPECT_NE(result.err.find("2 of 4 runs"), std::string::npos) << result.err;
 }
 
+// A stack would not hold what walks such JSON.
+std::string nested(std::string around) { return around.replace(around.find('%'), 1, std::string(300'000, '[') + std::string(300'000, ']')); }
+
 TEST(Design, DamagedListsAreOneLine) {
   const TemporaryFolder folder;
   const std::string file = (folder.path() / "list").string();
@@ -214,7 +219,11 @@ TEST(Design, DamagedListsAreOneLine) {
                                                         {"design,error\nregnetx_004,abc\n", "line 2: error: expected a number, found 'abc'"},
                                                         {"design,error\n\"regnetx_004,1\n", "line 2: expected 2 fields"},
                                                         {"w0,wa,wm,d,g,error\n24,x,2.54,22,16,3\n", "line 2: design"},
-                                                        {"design,error\nregnetx_004,nan\n", "from 0 up, found nan"}}) {
+                                                        {"design,error\nregnetx_004,nan\n", "from 0 up, found nan"},
+                                                        {nested("[%]"), "at most 64 levels"},
+                                                        {nested("{\"designs\": %}"), "at most 64 levels"},
+                                                        {nested("[{\"design\": \"regnetx_004\", \"error\": %}]"), "at most 64 levels"},
+                                                        {nested("[{\"cfg\": %, \"test_epoch\": {\"min_top1_err\": [3]}}]"), "at most 64 levels"}}) {
     write(file, text);
     expect_refused("design edf '" + file + "'", part);
   }

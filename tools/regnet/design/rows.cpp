@@ -90,13 +90,13 @@ std::optional<DesignRow> row_from_run(const Json& run) {
 }
 
 std::vector<DesignRow> rows_from_json(const std::string& text, const std::string& file, bool quiet) {
-  Json json = Json::parse(text, nullptr, false);
+  Json json = parse_json(text);
   if (json.is_discarded()) {  // a line for each
     json = Json::array();
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
       if (line.empty()) continue;
-      json.push_back(Json::parse(line, nullptr, false));
+      json.push_back(parse_json(line));
       if (json.back().is_discarded()) fail(Code::bad_format, "line ", json.size(), ": expected JSON, found ", in_quotes(line));
     }
   }

@@ -2,6 +2,7 @@
 #include <fstream>
 #include <iomanip>
 #include <iostream>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -182,6 +183,16 @@ struct MergeOptions {
   std::string output = "table";
 };
 
+// Errors with the file in front.
+template <class Read>
+auto in_file(const std::string& file, Read read) {
+  try {
+    return read();
+  } catch (const regnet::Error& error) {
+    fail(error.code(), file, ": ", error.what());
+  }
+}
+
 int run_merge(const MergeOptions& options) {
   Json sample;
   std::set<int> missing, seen;
@@ -190,7 +201,8 @@ int run_merge(const MergeOptions& options) {
   for (const std::string& file : options.files) {
     std::ifstream in(file, std::ios::binary);
     if (!in) fail(Code::not_found, file, ": cannot be read");
-    const Json json = Json::parse(in, nullptr, false);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    const Json json = in_file(file, [&] { return parse_json(text); });
     const auto is_number = [&](const char* key) { return json.contains(key) && json[key].is_number_integer(); };
     if (!json.is_object() || !json.contains("sample") || !json.contains("designs") || !is_number("shard") || !is_number("shards"))
       fail(Code::bad_format, file, ": expected what \"regnet design sample --shard\" prints");
