@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <map>
 
@@ -15,20 +14,17 @@
 #include <regnet/plan/tune.hpp>
 #include <regnet/weights/synthetic.hpp>
 
+#include "plan/timing.hpp"
+
 namespace regnet {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using detail::Clock;
+using detail::median;
+using detail::ms_since;
+using detail::quantile;
 using Json = nlohmann::ordered_json;
-
-double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 // What a node of the fused graph is among layers; its time is not known yet.
 LayerTime shape_of(const Graph& fused, const Node& node) {
@@ -70,17 +66,22 @@ double ruled(const std::vector<double>& rule, const LayerTime& layer) {
 
 // Least squares of the relative error with coefficients that are not negative, one coefficient at a time.
 std::vector<double> fit_rule(const std::vector<LayerTime>& layers) {
-  std::vector<double> rule(terms, 0);
-  for (int round = 0; round < 300; ++round)
+  std::array<std::array<double, terms>, terms> products{};
+  std::array<double, terms> targets{};
+  for (const LayerTime& layer : layers) {
+    const std::array<double, terms> work = work_of(layer);
     for (std::size_t i = 0; i < terms; ++i) {
-      double product = 0, squares = 0;
-      for (const LayerTime& layer : layers) {
-        const std::array<double, terms> work = work_of(layer);
-        const double rest = layer.ms - (ruled(rule, layer) - rule[i] * work[i]), weight = layer.count / (layer.ms * layer.ms);
-        product += weight * work[i] * rest;
-        squares += weight * work[i] * work[i];
-      }
-      rule[i] = squares > 0 ? std::max(0.0, product / squares) : 0;
+      targets[i] += layer.count * work[i] / layer.ms;
+      for (std::size_t j = 0; j < terms; ++j) products[i][j] += layer.count * work[i] * work[j] / (layer.ms * layer.ms);
+    }
+  }
+  std::vector<double> rule(terms, 0);
+  for (int round = 0; round < 1000; ++round)
+    for (std::size_t i = 0; i < terms; ++i) {
+      double rest = targets[i];
+      for (std::size_t j = 0; j < terms; ++j)
+        if (j != i) rest -= products[i][j] * rule[j];
+      rule[i] = products[i][i] > 0 ? std::max(0.0, rest / products[i][i]) : 0;
     }
   return rule;
 }
@@ -165,12 +166,8 @@ struct Samples {
   std::map<std::string, std::vector<double>> layers;
 };
 
-// What a tenth of the samples stay below: what it takes where nothing disturbs, without the luck of a minimum.
-double undisturbed(std::vector<double> values) {
-  const auto tenth = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 10);
-  std::nth_element(values.begin(), tenth, values.end());
-  return *tenth;
-}
+// What it takes where nothing disturbs, without the luck of a minimum.
+double undisturbed(const std::vector<double>& values) { return quantile(values, 0.1); }
 
 void run_for(double seconds, Runner& runner, Samples& samples) {
   for (const Clock::time_point start = Clock::now(); ms_since(start) < 300 * seconds;) runner.run();

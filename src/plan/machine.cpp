@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <fstream>
 #include <string_view>
 
@@ -10,14 +9,14 @@
 
 #include "plan/kernels/kernels.hpp"
 #include "plan/team.hpp"
+#include "plan/timing.hpp"
 
 namespace regnet {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+using detail::Clock;
+using detail::seconds_since;
 
 }  // namespace
 

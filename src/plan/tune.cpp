@@ -1,7 +1,6 @@
 #include <regnet/plan/tune.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <memory>
 
@@ -14,24 +13,21 @@
 #include <regnet/weights/synthetic.hpp>
 
 #include "plan/own.hpp"
+#include "plan/timing.hpp"
 
 namespace regnet {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Json = nlohmann::ordered_json;
+using detail::Clock;
+using detail::median;
+using detail::ms_since;
 using detail::Way;
 
 constexpr Way all_ways[] = {Way::direct, Way::winograd, Way::transformed};
 constexpr double least_gain = 0.03;  // below, what was measured is as likely to be noise
 constexpr std::size_t least_rounds = 5;
-
-double median(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 // One plan in which all layers go one way, if they can, and how long each took in each round.
 struct Candidate {
@@ -43,8 +39,7 @@ struct Candidate {
   void run(std::span<const float> images) {
     Clock::time_point last = Clock::now();
     session.run(images, logits, [&](const LayerReport& layer, const std::function<std::vector<float>()>&) {
-      const Clock::time_point now = Clock::now();
-      ms[layer.name].push_back(std::chrono::duration<double, std::milli>(now - last).count());
+      ms[layer.name].push_back(ms_since(last));
       last = Clock::now();
     });
   }
@@ -82,7 +77,7 @@ Tuning tune(const BoundWeights& weights, const SessionOptions& asked, double sec
   }
   const std::vector<float> images = synthetic_input(static_cast<std::size_t>(options.batch * weights.graph.input_dims().count()));
   const Clock::time_point start = Clock::now();
-  for (std::size_t round = 0; round < least_rounds || std::chrono::duration<double>(Clock::now() - start).count() < seconds; ++round)
+  for (std::size_t round = 0; round < least_rounds || ms_since(start) < 1000 * seconds; ++round)
     for (std::size_t i = 0; i < candidates.size(); ++i) candidates[(round + i) % candidates.size()].run(images);
   Tuning tuning = key;
   for (const Node& node : fused.nodes()) {
