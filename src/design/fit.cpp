@@ -10,10 +10,12 @@ namespace {
 
 struct Tried {
   double e_fit;
+  bool other;  // stages than those looked for, though no block's width need differ
   Params params;
 
   friend bool operator<(const Tried& a, const Tried& b) {
-    return std::tie(a.e_fit, a.params.w_0, a.params.w_m, a.params.w_a) < std::tie(b.e_fit, b.params.w_0, b.params.w_m, b.params.w_a);
+    return std::tie(a.e_fit, a.other, a.params.w_0, a.params.w_m, a.params.w_a) <
+           std::tie(b.e_fit, b.other, b.params.w_0, b.params.w_m, b.params.w_a);
   }
 };
 
@@ -32,7 +34,8 @@ double rounded(double value, double inverse_step) { return std::nearbyint(value 
 Fit fit(const std::vector<Stage>& stages, bool fitted_to_groups) {
   validate(stages);
   const std::vector<int> widths = detail::widths_of_blocks(stages);
-  if (widths.size() > 1024) fail(Code::invalid_argument, "fit: expected at most 1024 blocks, found ", widths.size());
+  constexpr std::size_t most = 128;  // the search takes seconds then
+  if (widths.size() > most) fail(Code::invalid_argument, "fit: expected at most ", most, " blocks, found ", widths.size());
   Params start;
   start.d = static_cast<int>(widths.size());
   for (const Stage& stage : stages) {
@@ -42,12 +45,12 @@ Fit fit(const std::vector<Stage>& stages, bool fitted_to_groups) {
   const auto tried = [&](int w_0, double w_a, double w_m) {
     Params params = start;
     params.w_0 = w_0, params.w_a = rounded(w_a, 100), params.w_m = rounded(w_m, 1000);
-    return Tried{params.w_0 < width_quantum || params.w_a < 0 || params.w_m <= 1 ? std::numeric_limits<double>::infinity()
-                                                                                 : fit_error(stages, params, fitted_to_groups),
-                 params};
+    const bool possible = params.w_0 >= width_quantum && params.w_a >= 0 && params.w_m > 1;
+    const double e_fit = possible ? fit_error(stages, params, fitted_to_groups) : std::numeric_limits<double>::infinity();
+    return Tried{e_fit, e_fit != 0 || to_stages(params) != stages, params};
   };
-  const auto [least, most] = std::minmax_element(widths.begin(), widths.end());
-  const double steepest = 2.0 * (*most - *least) / std::max(1, start.d - 1) + 8;
+  const auto [least, greatest] = std::minmax_element(widths.begin(), widths.end());
+  const double steepest = 2.0 * (*greatest - *least) / std::max(1, start.d - 1) + 8;
   constexpr std::size_t starts = 8;  // for each w_0, so that one good place does not hide another
   constexpr int slopes = 96, first_widths = 32;
   constexpr double least_ratio = 1.1, most_ratio = 9, ratio_step = 1.006;
@@ -70,7 +73,7 @@ Fit fit(const std::vector<Stage>& stages, bool fitted_to_groups) {
         for (const int a : {-3, -2, -1, 0, 1, 2, 3})
           for (const int m : {-3, -2, -1, 0, 1, 2, 3})
             better = std::min(better, tried(here.params.w_0 + w * width_quantum, here.params.w_a + a * slope, here.params.w_m + m * ratio));
-      if (better.e_fit < here.e_fit) {
+      if (std::tie(better.e_fit, better.other) < std::tie(here.e_fit, here.other)) {
         here = better;
       } else {
         slope /= 2;
@@ -78,11 +81,10 @@ Fit fit(const std::vector<Stage>& stages, bool fitted_to_groups) {
       }
     }
     keep(ends, here, 1);
-    if (ends[0].e_fit == 0) break;
+    if (!ends[0].other) break;
   }
-  Fit found{ends.at(0).params, ends[0].e_fit, false};
-  if (std::isfinite(found.e_fit)) found.same = to_stages(found.params) == stages;
-  return found;
+  const Tried& found = ends.at(0);
+  return {found.params, found.e_fit, std::isfinite(found.e_fit) && to_stages(found.params) == stages};
 }
 
 }  // namespace regnet

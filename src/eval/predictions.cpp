@@ -30,13 +30,6 @@ std::vector<std::string> column_names() {
   return names;
 }
 
-std::string quoted(const std::string& field) {
-  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
-  std::string out = "\"";
-  for (const char c : field) out += c == '"' ? "\"\"" : std::string(1, c);
-  return out + '"';
-}
-
 std::string shortest(float value) {
   std::array<char, 32> digits;
   return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
@@ -100,7 +93,7 @@ void write_predictions(const Predictions& predictions, std::ostream& out) {
 void write_rows(const Predictions& predictions, std::ostream& out) {
   std::string line;
   for (const ImageResult& result : predictions.images) {
-    line = text(result.index + 1, ',', predictions.total, ',', quoted(result.image), ',', result.label, ',', quoted(result.answer.error));
+    line = text(result.index + 1, ',', predictions.total, ',', csv_field(result.image), ',', result.label, ',', csv_field(result.answer.error));
     for (std::size_t rank = 0; rank < ranks; ++rank) {
       if (rank < result.answer.top.size()) line += text(',', result.answer.top[rank], ',', shortest(result.answer.logits[rank]));
       else line += ",,";

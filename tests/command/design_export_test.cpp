@@ -258,6 +258,15 @@ TEST_F(DesignExport, NothingIsReplacedWithoutForce) {
   EXPECT_NE(read(precious).find("W0: 24"), std::string::npos);
 }
 
+// However it is spelled: the weights would be gone.
+TEST_F(DesignExport, TwoFilesAreTwo) {
+  std::filesystem::create_symlink(folder.path(), folder.path() / "link");
+  for (const char* init : {"b.yaml", "./b.yaml", "link/b.yaml", "link/./b.yaml"}) {
+    expect_refused("design export regnetx_200mf -o '" + path("b.yaml") + "' --init '" + path(init) + "'", "expected two files");
+    EXPECT_FALSE(std::filesystem::exists(path("b.yaml")));
+  }
+}
+
 TEST_F(DesignExport, OptionsThatMakeNoSenseAreRefused) {
   expect_refused("design export regnetx_200mf -f keras", "keras");
   expect_refused("design export regnetx_200mf --seed 1", "--init");

@@ -83,8 +83,79 @@ TEST(Design, ShardsMergeToWhatOneProcessFinds) {
   expect_refused("design merge '" + other.string() + "'", "from 1 up");
   write(other, R"({"sample": {"count": 5}, "shard": 1, "shards": 1, "designs": [{"design": "regnetx_004"}]})");
   expect_refused("design merge '" + other.string() + "'", "the number of its draw");
+  write(other, R"({"sample": {"count": 5}, "shard": 4294967297, "shards": 4294967297, "designs": []})");
+  expect_refused("design merge '" + other.string() + "'", "--shard");
   write(other, "[]");
   expect_refused("design merge '" + other.string() + "'", "--shard");
+}
+
+// Few different networks: nearly all are duplicates, which are kept here.
+TEST(Design, ShardsOfEveryDrawMergeToo) {
+  const TemporaryFolder folder;
+  const std::string common =
+      "design sample --no-constraints --range d=12 --range w0=8 --range wa=8 --range wm=2..2.001 -n 3000 --draws 3000 -q -o csv";
+  std::string files;
+  for (const char* shard : {"1/2", "2/2"}) {
+    const std::filesystem::path file = folder.path() / (std::string(1, shard[0]) + ".json");
+    write(file, run_regnet(common + " --shard " + shard).out);
+    files += " '" + file.string() + "'";
+  }
+  const Result merged = run_regnet("design merge -o csv" + files);
+  EXPECT_EQ(merged.exit_code, 0);
+  EXPECT_EQ(merged.out, run_regnet(common).out);
+  EXPECT_EQ(std::count(merged.out.begin(), merged.out.end(), '\n'), 3001);
+}
+
+TEST(Design, MergeExitsAsSampleDoes) {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "one.json";
+  write(file, run_regnet("design sample --flops 360M..400M -n 500 --draws 5000 -q --shard 1/1").out);
+  EXPECT_EQ(run_regnet("design sample --flops 360M..400M -n 500 --draws 5000 -q").exit_code, 1);
+  EXPECT_EQ(run_regnet("design merge '" + file.string() + "'").exit_code, 1);
+}
+
+// Whatever form it is printed in, it is read back with the same costs.
+TEST(Design, WhatIsPrintedIsReadBack) {
+  const TemporaryFolder folder;
+  const std::string all = "design generate regnetx_200mf ds=1-3,ws=40-80,gs=20-12,bs=1.5-0.3 --classes 10 --resolution 96";
+  for (const char* form : {"json", "jsonl", "csv"})
+    for (const std::string& command : {all, std::string("design generate regnetx_200mf --classes 10")}) {
+      const std::string file = (folder.path() / "rows").string();
+      write(file, run_regnet(command + " -o " + form).out);
+      const Json measured = json_of("design pareto '" + file + "' --errors none --min-time 0.001 -t 1 -o json -q");
+      const Json printed = json_of(command + " -o json");
+      ASSERT_EQ(measured.size(), printed.size());
+      for (const Json& row : printed) {
+        const auto same = std::find_if(measured.begin(), measured.end(), [&](const Json& one) { return one["design"] == row["design"]; });
+        ASSERT_NE(same, measured.end()) << row["design"];
+        for (const char* key : {"params", "macs", "activations", "resolution", "classes"}) EXPECT_EQ((*same)[key], row[key]) << key;
+      }
+    }
+}
+
+TEST(Design, EveryAnyNetPrintedIsTakenBack) {
+  const Json rows = json_of("design sample --space anynetx-a --range b=0.015625..64 --range w=8..1024 -n 300 -q -o json");
+  ASSERT_EQ(rows.size(), 300u);
+  for (std::size_t i = 0; i < rows.size(); i += 15) {
+    const Json row = rows[i];
+    EXPECT_EQ(json_of("design generate '" + row["design"].get<std::string>() + "' -o json")[0]["params"], row["params"]) << row["design"];
+  }
+}
+
+// A configuration says its classes and its size; an option says more.
+TEST(Design, ConfigurationsKeepTheirSizes) {
+  const TemporaryFolder folder;
+  const std::string yaml = (folder.path() / "y.yaml").string();
+  write(yaml,
+        "MODEL:\n  TYPE: regnet\n  NUM_CLASSES: 10\nREGNET:\n  DEPTH: 22\n  W0: 24\n  WA: 24.48\n  WM: 2.54\n  GROUP_W: 16\nTRAIN:\n  IM_SIZE: 64\n");
+  const Json row = json_of("design generate '" + yaml + "' -o json")[0];
+  EXPECT_EQ(row["resolution"], 64);
+  EXPECT_EQ(row["classes"], 10);
+  EXPECT_EQ(row["params"], json_of("info regnetx_400mf --classes 10 --resolution 64 -o json")[0]["params"]);
+  const std::string exported = run_regnet("design export '" + yaml + "'").out;
+  EXPECT_NE(exported.find("NUM_CLASSES: 10\n"), std::string::npos) << exported;
+  EXPECT_NE(exported.find("TRAIN:\n  IM_SIZE: 64\n"), std::string::npos) << exported;
+  EXPECT_EQ(json_of("design generate '" + yaml + "' --classes 7 --resolution 96 -o json")[0]["classes"], 7);
 }
 
 TEST(Design, BadOptionsAreOneLine) {
@@ -104,15 +175,31 @@ TEST(Design, BadOptionsAreOneLine) {
            {"design sample --shard 3", "I/N"},
            {"design sample --sampler pycls --shard 1/2", "pycls's stream"},
            {"design sample --no-constraints --flops 1M", "--no-constraints"},
+           {"design sample --no-constraints --depth 12", "--no-constraints"},
+           {"design sample --no-constraints --stages 4", "--no-constraints"},
+           {"design sample --no-constraints --width 99", "--no-constraints"},
+           {"design sample --no-constraints --skipped-levels", "--no-constraints"},
+           {"design sample --flops 1M..2M --tol 1%", "--tol: expected one number of --flops beside it"},
+           {"design sample --tol 1%", "--tol: expected one number of --flops beside it"},
+           {"design sample -t 2", "--latency-ms"},
+           {"design sample --table x", "--latency-ms"},
+           {"design sample --resolution 0", "a resolution from 1 to 8192, found 0"},
+           {"design sample --resolution 99999", "a resolution from 1 to 8192"},
+           {"design sample --space anynetx-e --stages 2", "the number of stages of the space"},
+           {"design sample --space anynetx-a --range d=2000", "at most 1024 blocks"},
+           {"design sample --space anynetx-a --range b=0.0009765625", "1/64 to 64"},
            {"design generate regnetx_401mf", "near names"},
            {"design generate ds=1-2,ws=32,gs=8,xs=1", "expected ds, ws, gs or bs"},
            {"design generate ds=1-2,ws=32-64-96,gs=8", "expected 2 numbers"},
-           {"design generate ds=0,ws=32,gs=8", "d from 1"},
+           {"design generate ds=0,ws=32,gs=8", "ds from 1"},
            {"design generate ds=1,ws=99999999,gs=8", "found '99999999'"},
            {"design scale regnetx_400mf 2 --type q1", "d, w, g and r"},
+           {"design scale regnetx_400mf 2 --type d1_", "d, w, g and r"},
+           {"design scale regnetx_400mf 2 --type d1_d2", "d, w, g and r"},
            {"design scale regnetx_400mf -1", "expected a positive factor, found -1"},
            {"design fit resnet50", "no such RegNetX"},
-           {"design edf /does/not/exist", "cannot be read"},
+           {"design edf /does/not/exist", "No such file"},
+           {"design edf /", "expected a file, found a directory"},
            {"design pareto --errors imagenet", "--errors"}})
     expect_refused(arguments, part);
 }
@@ -174,6 +261,15 @@ TEST(Design, EdfReadsCsvAndJson) {
   EXPECT_EQ(from_json, from_csv);
   EXPECT_EQ(json_of("design edf '" + csv + "' --filter macs=300M..900M -o json")[0]["n"], 2);
   expect_refused("design edf '" + csv + "' --filter macs=1..2", "that pass the filters");
+  expect_refused("design edf '" + csv + "' --filter foo=1..2", "--filter: expected one of d, w0");
+  expect_refused("design edf '" + csv + "' --numbers d,foo", "--numbers: expected one of d, w0");
+  const std::string odd = (folder.path() / "a,\"b.csv").string();
+  write(odd, csv_of_errors());
+  run_regnet("design edf '" + odd + "' --csv '" + curves + "'");
+  EXPECT_EQ(read(curves).substr(0, 49), "population,error,below,at_most\n\"a,\"\"b\",24.8,0.0,0");
+  expect_refused("design pareto '" + json + "x'", "near names");
+  write(json, "[]");
+  expect_refused("design pareto '" + json + "'", "at least one design");
 }
 
 // As pycls's sweep_collect writes it; runs without errors, or of other families, are left out and counted.
@@ -205,25 +301,30 @@ std::string nested(std::string around) { return around.replace(around.find('%'),
 TEST(Design, DamagedListsAreOneLine) {
   const TemporaryFolder folder;
   const std::string file = (folder.path() / "list").string();
-  for (const auto& [text, part] :
-       std::vector<std::pair<std::string, std::string>>{{"", "is empty"},
-                                                        {"[", "line 1: expected JSON"},
-                                                        {"[1]", "entry 1: expected an object"},
-                                                        {"[{\"design\": 1}]", "entry 1: expected \"design\""},
-                                                        {"[{\"design\": \"regnetx_004\", \"error\": \"x\"}]", "entry 1: error: expected a number"},
-                                                        {"[{\"design\": \"regnetx_004\", \"error\": -1}]", "from 0 up"},
-                                                        {"[{\"design\": \"nothing\"}]", "entry 1: model 'nothing'"},
-                                                        {"{\"designs\": 3}", "a list of designs"},
-                                                        {"a,b\n1,2\n", "line 1: expected a column design"},
-                                                        {"design,error\nregnetx_004\n", "line 2: expected 2 fields, found 1"},
-                                                        {"design,error\nregnetx_004,abc\n", "line 2: error: expected a number, found 'abc'"},
-                                                        {"design,error\n\"regnetx_004,1\n", "line 2: expected 2 fields"},
-                                                        {"w0,wa,wm,d,g,error\n24,x,2.54,22,16,3\n", "line 2: design"},
-                                                        {"design,error\nregnetx_004,nan\n", "from 0 up, found nan"},
-                                                        {nested("[%]"), "at most 64 levels"},
-                                                        {nested("{\"designs\": %}"), "at most 64 levels"},
-                                                        {nested("[{\"design\": \"regnetx_004\", \"error\": %}]"), "at most 64 levels"},
-                                                        {nested("[{\"cfg\": %, \"test_epoch\": {\"min_top1_err\": [3]}}]"), "at most 64 levels"}}) {
+  for (const auto& [text, part] : std::vector<std::pair<std::string, std::string>>{
+           {"", "is empty"},
+           {"[", "line 1: expected JSON"},
+           {"[1]", "entry 1: expected an object"},
+           {"[{\"design\": 1}]", "entry 1: expected \"design\""},
+           {"[{\"design\": \"regnetx_004\", \"error\": \"x\"}]", "entry 1: error: expected a number"},
+           {"[{\"design\": \"regnetx_004\", \"error\": -1}]", "from 0 up"},
+           {"[{\"design\": \"nothing\"}]", "entry 1: model 'nothing'"},
+           {"{\"designs\": 3}", "a list of designs"},
+           {"a,b\n1,2\n", "line 1: expected a column design"},
+           {"design,error\nregnetx_004\n", "line 2: expected 2 fields, found 1"},
+           {"design,error\nregnetx_004,abc\n", "line 2: error: expected a number, found 'abc'"},
+           {"design,error\n\"regnetx_004,1\n", "line 2: expected 2 fields"},
+           {"w0,wa,wm,d,g,error\n24,x,2.54,22,16,3\n", "line 2: design"},
+           {"design,error\nregnetx_004,nan\n", "from 0 up, found nan"},
+           {"[{\"design\": \"regnetx_004\", \"resolution\": 224.7}]", "entry 1: resolution: expected a whole number"},
+           {"[{\"design\": \"regnetx_004\", \"resolution\": 4294967520}]", "entry 1: resolution: expected a whole number"},
+           {"[{\"cfg\": {\"MODEL\": 5}, \"test_epoch\": {\"min_top1_err\": [3]}}]", "found none of 1"},
+           {"[{\"design\": \"regnetx_004\"}]", "found none of 1"},
+           {"[]", "found none of 0"},
+           {nested("[%]"), "at most 64 levels"},
+           {nested("{\"designs\": %}"), "at most 64 levels"},
+           {nested("[{\"design\": \"regnetx_004\", \"error\": %}]"), "at most 64 levels"},
+           {nested("[{\"cfg\": %, \"test_epoch\": {\"min_top1_err\": [3]}}]"), "at most 64 levels"}}) {
     write(file, text);
     expect_refused("design edf '" + file + "'", part);
   }
@@ -245,6 +346,7 @@ TEST(Design, ParetoMeasuresAndMarksFronts) {
   const std::string csv = (folder.path() / "rows.csv").string();
   write(csv, run_regnet("design pareto regnetx_200mf regnetx_400mf --min-time 0.01 -t 1 -o csv -q").out);
   EXPECT_EQ(json_of("design edf '" + csv + "' -o json")[0]["n"], 2);
+  EXPECT_FALSE(json_of("design pareto regnetx_200mf --resolution 64 --min-time 0.01 -t 1 -o json -q")[0].contains("error")) << "published at 224";
   const Result none = run_regnet("design pareto regnetx_200mf --latency-ms 0.0001 --min-time 0.01");
   EXPECT_EQ(none.exit_code, 1);
   EXPECT_NE(none.err.find("none of 1 networks takes at most 0.0001 ms"), std::string::npos) << none.err;

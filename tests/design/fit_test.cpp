@@ -32,6 +32,12 @@ TEST(Fit, FindsNumbersOfRandomNetworks) {
   }
 }
 
+// Numbers that make a 1-1-1 of the same widths are as near.
+TEST(Fit, PrefersTheSameStages) {
+  EXPECT_TRUE(fit({{1, 32, 32, 16}, {2, 64, 64, 16}}).same);
+  EXPECT_TRUE(fit(to_stages({32, 20, 2, 3, 16, 0.5})).same);
+}
+
 // e_fit by hand: blocks 1 and 2 of three are right, the last is 64 instead of 128.
 TEST(Fit, ErrorIsTheMeanOfLogRatios) {
   const std::vector<Stage> stages{{1, 32, 32, 8}, {1, 64, 64, 8}, {1, 128, 128, 8}};
@@ -53,7 +59,7 @@ TEST(Fit, OfOneStageIsFlat) {
   const Fit found = fit({{4, 64, 64, 16}});
   EXPECT_TRUE(found.same);
   EXPECT_REGNET_ERROR(fit({}), Code::invalid_argument, "at least one stage");
-  EXPECT_REGNET_ERROR(fit({{1000, 64, 64, 16}, {1000, 128, 128, 16}}), Code::invalid_argument, "at most 1024 blocks, found 2000");
+  EXPECT_REGNET_ERROR(fit({{1000, 64, 64, 16}, {1000, 128, 128, 16}}), Code::invalid_argument, "at most 128 blocks, found 2000");
 }
 
 }  // namespace

@@ -188,6 +188,8 @@ TEST(Sample, RefusesWhatMakesNoSense) {
   refuse([](SampleRequest& r) { r.seed = std::uint64_t{1} << 32; }, "a seed below 2^32");
   refuse([](SampleRequest& r) { r.shard = 3, r.shards = 2; }, "a shard from 1");
   refuse([](SampleRequest& r) { r.stream = Stream::pycls, r.shards = 2; }, "pycls's stream");
+  refuse([](SampleRequest& r) { r.limits.network.resolution = 0; }, "a resolution from 1");
+  refuse([](SampleRequest& r) { r.space = find_space("anynetx-a").space, r.limits.stages = {2, 2}; }, "the number of stages of the space, found 4");
   refuse([](SampleRequest& r) { std::get<RegNetSpace>(r.space).w_0.low = 4; }, "range w0");
 }
 

@@ -36,7 +36,7 @@ struct Row {
 };
 
 Row row_of(const regnet::Design& design, const regnet::NetworkOptions& network) {
-  Row row{design.name, design.params.d == 0 ? to_string(design.stages) : to_string(design.params), design.stages, {}, {}, {}};
+  Row row{design.name, to_string(design), design.stages, {}, {}, {}};
   row.graph = regnet::build(row.stages, network);
   row.total = regnet::complexity(row.graph);
   row.head = regnet::complexity(row.graph, row.graph.nodes().back());
@@ -51,19 +51,6 @@ std::vector<Row> rows_of(const InfoOptions& options) {
     for (const regnet::ZooEntry& entry : regnet::zoo)
       if (entry.params.rule == regnet::WidthRule::pycls) rows.push_back(row_of(regnet::find_design(entry.name), options.network));
   return rows;
-}
-
-template <class Member>
-std::vector<int> each_stage(const Row& row, Member member) {
-  std::vector<int> values;
-  for (const regnet::Stage& stage : row.stages) values.push_back(stage.*member);
-  return values;
-}
-
-std::string joined(const std::vector<int>& values, const char* separator) {
-  std::string out;
-  for (const int value : values) out += regnet::text(out.empty() ? "" : separator, value);
-  return out;
 }
 
 Json published(const std::string& name) {
@@ -96,9 +83,9 @@ void print_json(const std::vector<Row>& rows, const InfoOptions& options) {
                     {"design", row.design},
                     {"resolution", options.network.resolution},
                     {"classes", options.network.classes},
-                    {"depths", each_stage(row, &regnet::Stage::depth)},
-                    {"widths", each_stage(row, &regnet::Stage::width)},
-                    {"group_widths", each_stage(row, &regnet::Stage::group_width)},
+                    {"depths", each_stage(row.stages, &regnet::Stage::depth)},
+                    {"widths", each_stage(row.stages, &regnet::Stage::width)},
+                    {"group_widths", each_stage(row.stages, &regnet::Stage::group_width)},
                     {"params", row.total.params},
                     {"params_no_head", row.total.params - row.head.params},
                     {"macs", row.total.macs},
@@ -115,8 +102,8 @@ void print_json(const std::vector<Row>& rows, const InfoOptions& options) {
 std::vector<Cells> cells_of(const std::vector<Row>& rows) {
   std::vector<Cells> table{{"model", "depths", "widths", "group widths", "params (M)", "MACs (G)", "activations (M)", "mmcv Flops (G)"}};
   for (const Row& row : rows)
-    table.push_back({row.name, joined(each_stage(row, &regnet::Stage::depth), " "), joined(each_stage(row, &regnet::Stage::width), " "),
-                     joined(each_stage(row, &regnet::Stage::group_width), " "), fixed(double(row.total.params) / 1e6, 2),
+    table.push_back({row.name, joined(each_stage(row.stages, &regnet::Stage::depth)), joined(each_stage(row.stages, &regnet::Stage::width)),
+                     joined(each_stage(row.stages, &regnet::Stage::group_width)), fixed(double(row.total.params) / 1e6, 2),
                      fixed(double(row.total.macs) / 1e9, 3), fixed(double(row.total.activations) / 1e6, 2),
                      fixed(double(row.total.mmcv_flops) / 1e9, 2)});
   return table;
@@ -125,8 +112,8 @@ std::vector<Cells> cells_of(const std::vector<Row>& rows) {
 void print_csv(const std::vector<Row>& rows) {
   std::cout << "name,depths,widths,group_widths,params,params_no_head,macs,activations,mmcv_flops\n";
   for (const Row& row : rows)
-    std::cout << '"' << row.name << "\"," << joined(each_stage(row, &regnet::Stage::depth), " ") << ','
-              << joined(each_stage(row, &regnet::Stage::width), " ") << ',' << joined(each_stage(row, &regnet::Stage::group_width), " ") << ','
+    std::cout << '"' << row.name << "\"," << joined(each_stage(row.stages, &regnet::Stage::depth)) << ','
+              << joined(each_stage(row.stages, &regnet::Stage::width)) << ',' << joined(each_stage(row.stages, &regnet::Stage::group_width)) << ','
               << row.total.params << ',' << row.total.params - row.head.params << ',' << row.total.macs << ',' << row.total.activations << ','
               << row.total.mmcv_flops << '\n';
 }

@@ -9,10 +9,25 @@
 #include <string>
 #include <vector>
 
+#include <regnet/design/stages.hpp>
+
 inline std::string fixed(double value, int digits) {
   std::ostringstream out;
   out << std::fixed << std::setprecision(digits) << value;
   return out.str();
+}
+
+// "2 6 15 2"
+inline std::string joined(const std::vector<int>& values) {
+  std::string out;
+  for (const int value : values) out += (out.empty() ? "" : " ") + std::to_string(value);
+  return out;
+}
+
+inline std::vector<int> each_stage(const std::vector<regnet::Stage>& stages, int regnet::Stage::*member) {
+  std::vector<int> values;
+  for (const regnet::Stage& stage : stages) values.push_back(stage.*member);
+  return values;
 }
 
 using Cells = std::vector<std::string>;

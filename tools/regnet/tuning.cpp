@@ -1,21 +1,10 @@
 #include "tuning.hpp"
 
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
-#include <regnet/base/error.hpp>
+#include "text_file.hpp"
 
-std::vector<regnet::Tuning> read_tunings(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) regnet::fail(regnet::Code::not_found, file, ": cannot be read");
-  const std::string content{std::istreambuf_iterator<char>(in), {}};
-  try {
-    return regnet::tunings_from_json(content);
-  } catch (const regnet::Error& error) {
-    regnet::fail(error.code(), file, ": ", error.what());
-  }
-}
+std::vector<regnet::Tuning> read_tunings(const std::string& file) { return read_file(file, regnet::tunings_from_json); }
 
 std::map<std::string, std::string> tuned_ways(const std::string& file, const regnet::SessionOptions& session, bool quiet) {
   if (file.empty()) return {};

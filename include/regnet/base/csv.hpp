@@ -1,4 +1,4 @@
-// csv: a text in, records of fields out.
+// csv: a text in, records of fields out, and a field in, its text out.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,14 @@
 #include <vector>
 
 namespace regnet {
+
+// A field as it stands in a record: in quotes where it holds what would end it.
+inline std::string csv_field(const std::string& field) {
+  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
+  std::string out = "\"";
+  for (const char c : field) out += c == '"' ? "\"\"" : std::string(1, c);
+  return out + '"';
+}
 
 // Splits a text into records of fields as RFC 4180 says. Valid as long as the text is.
 class CsvReader {

@@ -35,6 +35,9 @@ inline constexpr int width_quantum = 8;
 // No layer may be wider: twenty times the widest published, and small enough that the cost of a layer cannot overflow.
 inline constexpr int widest = 1 << 16;
 
+// No network, and no stage, has more blocks.
+inline constexpr int most_blocks = 1024;
+
 namespace detail {
 
 // The shortest decimal that reads back as the same number.
@@ -62,7 +65,7 @@ inline void validate(const Params& params) {
   expect(params.w_0 > 0 && params.w_0 % width_quantum == 0, "w0 a positive multiple of 8", params.w_0);
   expect(std::isfinite(params.w_a) && params.w_a >= 0, "wa >= 0", params.w_a);
   expect(std::isfinite(params.w_m) && params.w_m > 1, "wm > 1", params.w_m);
-  expect(params.d >= 1 && params.d <= 1024, "d from 1 to 1024", params.d);
+  expect(params.d >= 1 && params.d <= most_blocks, "d from 1 to 1024", params.d);
   expect(params.group_width >= 1 && params.group_width <= widest, "g from 1 to 65536", params.group_width);
   const double b = params.bottleneck;
   expect(std::isfinite(b) && b >= 1.0 / 64 && b <= 64 && (b < 1 || b == std::floor(b)), "b from 1/64 to below 1, or a whole number up to 64", b);

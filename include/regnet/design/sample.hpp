@@ -130,6 +130,7 @@ int draw_into(SampledDesign& design, const Space& space, const NetworkOptions& n
 // `count` of all shards' designs, by their draws and without duplicates, are those that one process finds (merge). Throws invalid_argument for ranges, limits or shards that make no sense.
 inline Sample sample(const SampleRequest& request) {
   validate(request.space);
+  validate({{1, width_quantum, width_quantum, 1}}, request.limits.network);
   const auto expect = [](bool holds, const char* expected, auto found) {
     if (!holds) fail(Code::invalid_argument, "sample: expected ", expected, ", found ", found);
   };
@@ -138,6 +139,8 @@ inline Sample sample(const SampleRequest& request) {
   expect(request.seed <= 0xffffffffu, "a seed below 2^32", request.seed);
   expect(request.shards >= 1 && request.shard >= 1 && request.shard <= request.shards, "a shard from 1 to the number of shards", request.shard);
   expect(request.stream == Stream::regnet || request.shards == 1, "one shard of pycls's stream, which cannot be divided", request.shards);
+  if (const auto* any = std::get_if<AnyNetSpace>(&request.space); any && !request.everything)
+    expect(request.limits.stages.contains(any->stages), "limits that hold the number of stages of the space", any->stages);
   Sample sample;
   std::set<std::string> seen;
   const auto take = [&](std::int64_t number, auto& uniform) {
@@ -173,11 +176,11 @@ inline Sample sample(const SampleRequest& request) {
   return sample;
 }
 
-// What one process would have found: designs of all shards by their draws, without duplicates, at most `count`.
-inline std::vector<SampledDesign> merge(std::vector<SampledDesign> designs, std::int64_t count) {
+// What one process would have found: designs of all shards by their draws, at most `count`; without duplicates unless `everything` was asked for.
+inline std::vector<SampledDesign> merge(std::vector<SampledDesign> designs, std::int64_t count, bool everything = false) {
   std::sort(designs.begin(), designs.end(), [](const SampledDesign& a, const SampledDesign& b) { return a.draw < b.draw; });
   std::set<std::string> seen;
-  std::erase_if(designs, [&](const SampledDesign& design) { return !seen.insert(to_string(design.stages)).second; });
+  if (!everything) std::erase_if(designs, [&](const SampledDesign& design) { return !seen.insert(to_string(design.stages)).second; });
   if (static_cast<std::int64_t>(designs.size()) > count) designs.resize(static_cast<std::size_t>(count));
   return designs;
 }

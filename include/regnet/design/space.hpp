@@ -173,16 +173,23 @@ inline SpaceSize size(const Space& space) {
           shared * (any.depths_grow ? rising(count(any.depth)) : depths) * (any.widths_grow ? rising(count(any.width)) : widths)};
 }
 
+// Throws invalid_argument for what holds settings that are no network's.
 inline void validate(const Space& space) {
+  const auto expect_design = [](const Range& d, const Range& b) {
+    validate(d, "d"), validate(b, "b");
+    if (d.high > most_blocks) fail(Code::invalid_argument, "range d: expected at most ", most_blocks, " blocks, found ", d.high);
+    if (b.low < 1.0 / 64 || b.high > 64) fail(Code::invalid_argument, "range b: expected 1/64 to 64, found ", b.low, " to ", b.high);
+  };
   if (const auto* regnet = std::get_if<RegNetSpace>(&space)) {
-    validate(regnet->d, "d"), validate(regnet->w_0, "w0"), validate(regnet->w_a, "wa"), validate(regnet->w_m, "wm");
-    validate(regnet->group_width, "g"), validate(regnet->bottleneck, "b");
+    expect_design(regnet->d, regnet->bottleneck);
+    validate(regnet->w_0, "w0"), validate(regnet->w_a, "wa"), validate(regnet->w_m, "wm"), validate(regnet->group_width, "g");
     return;
   }
   const auto& any = std::get<AnyNetSpace>(space);
   // Of more stages hardly any draw is in order, and each is drawn until it is.
   if (any.stages < 1 || any.stages > 8) fail(Code::invalid_argument, "design space: expected 1 to 8 stages, found ", any.stages);
-  validate(any.depth, "d"), validate(any.width, "w"), validate(any.group_width, "g"), validate(any.bottleneck, "b");
+  expect_design(any.depth, any.bottleneck);
+  validate(any.width, "w"), validate(any.group_width, "g");
 }
 
 // One setting of a space, in pycls's order of drawing: d, w_0, w_a, w_m, group width, bottleneck.

@@ -45,6 +45,7 @@ inline void validate(const std::vector<Stage>& stages, const NetworkOptions& opt
               most = std::max(stage.width, stage.bottleneck_width);
     expect(least >= 1, "stages with blocks, width, group width and stride", least);
     expect(most <= widest, "stages at most 65536 wide", most);
+    expect(stage.depth <= most_blocks, "stages of at most 1024 blocks", stage.depth);
     expect(stage.bottleneck_width % stage.group_width == 0, "a bottleneck width divisible by the group width", stage.bottleneck_width);
   }
 }

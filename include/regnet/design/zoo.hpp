@@ -48,9 +48,12 @@ struct Design {
   std::vector<Stage> stages;
 };
 
+// The numbers, or the stages, that find_design makes the same network of.
+inline std::string to_string(const Design& design) { return design.params.d == 0 ? to_string(design.stages) : to_string(design.params); }
+
 // Understands the zoo's names in any spelling ("RegNetX-3.2GF", "regnetx_032", "regnetx_8gf"), design strings such as
 // "w0=24,wa=24.48,wm=2.54,d=22,g=16" (optional b= and rule=pycls|torchvision), and stages such as "ds=1-2-7-12,ws=32-64-160-384,gs=16" (one number serves all;
-// optional bs=), whose widths are fitted to their groups. Throws not_found listing near names, or invalid_argument.
+// optional bs=), whose widths are fitted to their groups where these are not whole. Throws not_found listing near names, or invalid_argument.
 Design find_design(std::string_view name);
 
 // The zoo entry with exactly these stages, or nullptr: how a checkpoint's shapes get a name.
@@ -149,6 +152,23 @@ inline std::vector<double> parse_list(std::string_view design, std::string_view 
   return values;
 }
 
+// As it is where its groups are whole, else fitted to them.
+inline Stage parse_stage(std::string_view design, double depth, double width, double bottleneck, double group_width) {
+  const auto expect = [&](bool holds, const char* what, double found) {
+    if (!holds) fail(Code::invalid_argument, "design ", in_quotes(design), ": expected ", what, ", found ", found);
+  };
+  expect(depth >= 1 && depth <= most_blocks, "ds from 1 to 1024", depth);
+  expect(width >= 1 && width <= widest, "ws from 1 to 65536", width);
+  expect(group_width >= 1 && group_width <= widest, "gs from 1 to 65536", group_width);
+  const int g = static_cast<int>(group_width), w = static_cast<int>(width);
+  const double inner = std::nearbyint(width * bottleneck);
+  expect(inner >= 1 && inner <= widest, "bs that make bottlenecks 1 to 65536 wide", bottleneck);
+  if (g <= inner && std::fmod(inner, g) == 0) return {static_cast<int>(depth), w, static_cast<int>(inner), g};
+  expect(bottleneck <= 1 || bottleneck == std::floor(bottleneck), "bs below 1 or whole where widths are fitted to groups", bottleneck);
+  const FittedWidth fitted = fit_width(w, bottleneck, g);
+  return {static_cast<int>(depth), fitted.width, fitted.bottleneck_width, fitted.group_width};
+}
+
 inline std::vector<Stage> parse_stages(std::string_view design) {
   std::map<std::string_view, std::string_view> items{{"bs", "1"}};
   for (std::string_view rest = design; !rest.empty();) {
@@ -166,14 +186,7 @@ inline std::vector<Stage> parse_stages(std::string_view design) {
   const auto list = [&](std::string_view key, bool whole) { return parse_list(design, key, items[key], depths.size(), whole); };
   const std::vector<double> widths = list("ws", true), group_widths = list("gs", true), bottlenecks = list("bs", false);
   std::vector<Stage> stages;
-  for (std::size_t i = 0; i < depths.size(); ++i) {
-    const int width = static_cast<int>(widths[i]), group_width = static_cast<int>(group_widths[i]);
-    validate(Params{width_quantum, 0, 2, static_cast<int>(depths[i]), group_width, bottlenecks[i]});
-    if (width < 1 || width > widest)
-      fail(Code::invalid_argument, "design ", in_quotes(design), ": ws: expected widths from 1 to ", widest, ", found ", width);
-    const FittedWidth fitted = fit_width(width, bottlenecks[i], group_width);
-    stages.push_back({static_cast<int>(depths[i]), fitted.width, fitted.bottleneck_width, fitted.group_width});
-  }
+  for (std::size_t i = 0; i < depths.size(); ++i) stages.push_back(parse_stage(design, depths[i], widths[i], bottlenecks[i], group_widths[i]));
   validate(stages);
   return stages;
 }

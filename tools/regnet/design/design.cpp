@@ -12,13 +12,13 @@ namespace {
 
 struct GenerateOptions {
   std::vector<std::string> designs;
-  regnet::NetworkOptions network;
+  NetworkChoice network;
   std::string output = "table";
 };
 
 int run(const GenerateOptions& options) {
   std::vector<DesignRow> rows;
-  for (const std::string& design : options.designs) rows.push_back(row_of(read_design(design), options.network));
+  for (const std::string& design : options.designs) rows.push_back(read_row(design, options.network));
   print_rows(rows, options.output);
   return exit_done;
 }
@@ -50,8 +50,8 @@ Command add_design_generate(CLI::App& design) {
   app->add_option("design", options->designs,
                   "Names, designs (w0=24,wa=24.48,wm=2.54,d=22,g=16), stages (ds=1-2-7-12,ws=32-64-160-384,gs=16), or pycls's FILE.yaml")
       ->required();
-  app->add_option("--resolution", options->network.resolution, "Side of the input in pixels")->capture_default_str();
-  app->add_option("--classes", options->network.classes, "Number of classes")->capture_default_str();
+  app->add_option("--resolution", options->network.resolution, "Side of the input in pixels; without it 224, or what a configuration says");
+  app->add_option("--classes", options->network.classes, "Number of classes; without it 1000, or what a configuration says");
   app->add_option("-o,--output", options->output, "table, md, csv, json or jsonl")->check(CLI::IsMember(row_formats))->capture_default_str();
   return {app, [options] { return run(*options); }};
 }

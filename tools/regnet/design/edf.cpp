@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
 
+#include <regnet/base/csv.hpp>
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/design/population.hpp>
 
 #include "design/design.hpp"
@@ -30,10 +33,18 @@ struct Population {
   std::vector<double> errors;
 };
 
+void expect_number(const char* option, const std::string& name) {
+  if (std::find(design_numbers.begin(), design_numbers.end(), name) != design_numbers.end()) return;
+  std::string known;
+  for (const std::string& number : design_numbers) known += (known.empty() ? "" : ", ") + number;
+  fail(Code::invalid_argument, option, ": expected one of ", known, ", found ", regnet::in_quotes(name));
+}
+
 // "macs=360M..400M": only designs within it.
 void keep(std::vector<DesignRow>& rows, const std::string& filter) {
   const std::size_t equals = std::min(filter.find('='), filter.size());
   const std::string name = filter.substr(0, equals);
+  if (name != "error") expect_number("--filter", name);
   if (equals == filter.size()) fail(Code::invalid_argument, "--filter: expected NAME=LOW..HIGH, found ", regnet::in_quotes(filter));
   const regnet::Interval interval = parse_interval("--filter " + name, filter.substr(equals + 1));
   std::erase_if(rows, [&](const DesignRow& row) {
@@ -43,15 +54,16 @@ void keep(std::vector<DesignRow>& rows, const std::string& filter) {
 }
 
 Population read_population(const std::string& file, const EdfOptions& options) {
-  Population population{std::filesystem::path(file).stem().string(), read_rows(file, options.quiet), {}};
+  Population population{regnet::one_line(std::filesystem::path(file).stem().string()), read_rows(file, options.quiet), {}};
   const std::size_t all = population.rows.size();
   std::erase_if(population.rows, [](const DesignRow& row) { return !row.error; });
-  if (population.rows.size() < all && !options.quiet)
-    std::cerr << "regnet: note: " << file << ": " << all - population.rows.size() << " of " << all << " designs have no error and are left out\n";
+  const std::size_t without = all - population.rows.size();
   for (const std::string& filter : options.filters) keep(population.rows, filter);
   for (const DesignRow& row : population.rows) population.errors.push_back(*row.error);
   if (population.errors.empty())
     fail(Code::bad_format, file, ": expected designs with errors", options.filters.empty() ? "" : " that pass the filters", ", found none of ", all);
+  if (without > 0 && !options.quiet)
+    std::cerr << "regnet: note: " << file << ": " << without << " of " << all << " designs have no error and are left out\n";
   return population;
 }
 
@@ -71,6 +83,7 @@ Json best_values(const Population& population, const EdfOptions& options) {
 }
 
 int run(const EdfOptions& options) {
+  for (const std::string& name : options.numbers) expect_number("--numbers", name);
   std::vector<Population> populations;
   for (const std::string& file : options.files) populations.push_back(read_population(file, options));
   if (!options.csv.empty()) {
@@ -80,7 +93,7 @@ int run(const EdfOptions& options) {
       const regnet::Edf edf(population.errors);
       const std::vector<double>& sorted = edf.sorted_errors();
       for (std::size_t i = 0; i < sorted.size(); ++i)
-        out << population.name << ',' << Json(sorted[i]).dump() << ',' << Json(edf(sorted[i])).dump() << ','
+        out << regnet::csv_field(population.name) << ',' << Json(sorted[i]).dump() << ',' << Json(edf(sorted[i])).dump() << ','
             << Json(static_cast<double>(i + 1) / static_cast<double>(sorted.size())).dump() << '\n';
     }
     out.close();
@@ -113,8 +126,9 @@ int run(const EdfOptions& options) {
               << row["population"].get<std::string>() << ": values of the best (" << 100 - options.bootstrap.alpha
               << "% of draws between low and high)\n";
     for (const auto& [name, value] : row["best"].items())
-      std::cout << "  " << std::left << std::setw(12) << name << std::right << std::setw(16) << value["low"].get<double>() << std::setw(16)
-                << value["median"].get<double>() << std::setw(16) << value["high"].get<double>() << '\n';
+      std::cout << "  " << std::defaultfloat << std::setprecision(6) << std::left << std::setw(12) << name << std::right << std::setw(16)
+                << value["low"].get<double>() << std::setw(16) << value["median"].get<double>() << std::setw(16) << value["high"].get<double>()
+                << '\n';
   }
   return exit_done;
 }

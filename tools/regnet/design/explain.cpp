@@ -81,12 +81,13 @@ std::string other_rule_in_words(const regnet::Design& design) {
   }
 }
 
-Explanation explain(const regnet::Design& design) {
+Explanation explain(const DesignRow& row) {
+  const regnet::Design& design = row.design;
   if (design.params.d == 0)
     regnet::fail(regnet::Code::invalid_argument, "explain: expected a design with w0, wa and wm, found one given by its stages, ",
                  regnet::in_quotes(design.name), " (design fit finds the nearest numbers)");
   const regnet::BlockWidths widths = block_widths(design.params);
-  Explanation out{row_of(design), blocks_of(design.params, widths), std::vector<int>(design.stages.size()), {}};
+  Explanation out{row, blocks_of(design.params, widths), std::vector<int>(design.stages.size()), {}};
   for (const Block& block : out.blocks) out.quantised[block.stage] = block.quantised;
   for (std::size_t i = 0; i < design.stages.size(); ++i)
     if (const std::string words = fitting_in_words(i + 1, out.quantised[i], design.stages[i], design.params); !words.empty())
@@ -128,8 +129,8 @@ void print_table(const Explanation& explanation) {
   for (const std::string& note : explanation.notes) std::cout << note << '\n';
   const regnet::Complexity& cost = explanation.row.cost;
   std::cout << '\n'
-            << cost.params << " parameters, " << cost.macs << " MACs and " << cost.activations << " activations at " << explanation.row.resolution
-            << " x " << explanation.row.resolution << '\n';
+            << cost.params << " parameters, " << cost.macs << " MACs and " << cost.activations << " activations at "
+            << explanation.row.network.resolution << " x " << explanation.row.network.resolution << '\n';
 }
 
 void print_json(const Explanation& explanation) {
@@ -188,7 +189,7 @@ std::string figure_of(const Explanation& explanation) {
 }
 
 int run(const ExplainOptions& options) {
-  const Explanation explanation = explain(read_design(options.design));
+  const Explanation explanation = explain(read_row(options.design));
   if (!options.svg.empty()) {
     std::ofstream file(options.svg, std::ios::binary);
     if (!(file << figure_of(explanation)).flush()) regnet::fail(regnet::Code::io, options.svg, ": cannot be written");

@@ -16,6 +16,7 @@
 #include "design/design.hpp"
 #include "design/pycls_yaml.hpp"
 #include "design/rows.hpp"
+#include "table.hpp"
 
 namespace {
 
@@ -28,7 +29,7 @@ using regnet::WidthRule;
 
 struct ExportOptions {
   std::string design, format = "pycls", out, init, naming = "pycls";
-  regnet::NetworkOptions network;
+  NetworkChoice network;
   std::uint64_t seed = 0;
   bool zero_last = false, force = false;
 };
@@ -84,16 +85,14 @@ std::optional<std::vector<Stage>> float_stages(const Params& params, WidthRule r
 }
 
 // What every format says of the network, so that whoever builds it can see that it is the same.
-Json described(const regnet::Design& design, const ExportOptions& options) {
-  const DesignRow row = row_of(design, options.network);
+Json described(const DesignRow& row) {
   Json json = json_of(row);
-  json["bottleneck_widths"] = Json::array();
-  for (const Stage& stage : design.stages) json["bottleneck_widths"].push_back(stage.bottleneck_width);
-  json["classes"] = options.network.classes;
+  json["bottleneck_widths"] = each_stage(row.design.stages, &Stage::bottleneck_width);
   return json;
 }
 
-std::string timm_json(const regnet::Design& design, const ExportOptions& options) {
+std::string timm_json(const DesignRow& row) {
+  const regnet::Design& design = row.design;
   const Params& p = design.params;
   const auto refuse = [&](const auto&... parts) { fail(Code::unsupported, design.name, ": timm ", parts...); };
   if (design.stages.size() != 4) refuse("builds networks of 4 stages, found ", design.stages.size());
@@ -111,13 +110,14 @@ std::string timm_json(const regnet::Design& design, const ExportOptions& options
   if (p.rule == WidthRule::torchvision) cfg["group_min_ratio"] = 0.9;
   const Json json{{"python", "timm.models.regnet.RegNet(timm.models.regnet.RegNetCfg(**j[\"cfg\"]), num_classes=j[\"num_classes\"])"},
                   {"cfg", cfg},
-                  {"num_classes", options.network.classes},
-                  {"network", described(design, options)}};
+                  {"num_classes", row.network.classes},
+                  {"network", described(row)}};
   return json.dump(2) + "\n";
 }
 
 // torchvision's generator makes the network where its rules lead to it; else its stages are given one by one.
-std::string torchvision_json(const regnet::Design& design, const ExportOptions& options) {
+std::string torchvision_json(const DesignRow& row) {
+  const regnet::Design& design = row.design;
   const Params& p = design.params;
   const bool generated = p.d != 0 && float_stages(p, WidthRule::torchvision) == design.stages;
   Json block, json;
@@ -136,16 +136,16 @@ std::string torchvision_json(const regnet::Design& design, const ExportOptions& 
   json["python"] = regnet::text("torchvision.models.regnet.RegNet(torchvision.models.regnet.BlockParams", generated ? ".from_init_params" : "",
                                 "(**j[\"block_params\"]), num_classes=j[\"num_classes\"])");
   json["block_params"] = block;
-  json["num_classes"] = options.network.classes;
-  json["network"] = described(design, options);
+  json["num_classes"] = row.network.classes;
+  json["network"] = described(row);
   return json.dump(2) + "\n";
 }
 
-std::string exported(const regnet::Design& design, const ExportOptions& options) {
-  if (options.format == "timm") return timm_json(design, options);
-  if (options.format == "torchvision") return torchvision_json(design, options);
-  if (options.format == "json") return Json::array({described(design, options)}).dump(2) + "\n";
-  return to_pycls_yaml(design, options.network.classes, options.network.resolution);
+std::string exported(const DesignRow& row, const std::string& format) {
+  if (format == "timm") return timm_json(row);
+  if (format == "torchvision") return torchvision_json(row);
+  if (format == "json") return Json::array({described(row)}).dump(2) + "\n";
+  return to_pycls_yaml(row.design, row.network.classes, row.network.resolution);
 }
 
 void write_text(const std::string& path, const std::string& text) {
@@ -154,29 +154,34 @@ void write_text(const std::string& path, const std::string& text) {
 }
 
 // The file that training begins from, as its framework would have written it.
-void write_initial(const regnet::Design& design, const ExportOptions& options) {
+void write_initial(const DesignRow& row, const ExportOptions& options) {
   const regnet::InitialOptions initial{.zero_last = options.zero_last, .counters = true, .threads = regnet::default_threads().count};
   regnet::Checkpoint checkpoint;
-  checkpoint.tensors = initial_weights(parameters(build(design.stages, options.network)), options.seed, initial);
+  checkpoint.tensors = initial_weights(parameters(build(row.design.stages, row.network)), options.seed, initial);
   for (const regnet::Naming naming : regnet::all_namings)
     if (name_of(naming) == options.naming) checkpoint.tensors = with_naming(checkpoint.tensors, naming);
   checkpoint.metadata["format"] = "pt";
-  checkpoint.metadata["regnet.initial"] = regnet::text(design.name, ", seed ", options.seed, options.zero_last ? ", zero_last" : "");
+  checkpoint.metadata["regnet.initial"] = regnet::text(row.design.name, ", seed ", options.seed, options.zero_last ? ", zero_last" : "");
   save_safetensors(checkpoint, options.init, options.force ? regnet::Existing::replace : regnet::Existing::keep);
 }
 
+// Whether two paths name one file, however they are spelled; also one that does not exist yet.
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return std::filesystem::weakly_canonical(a, error) == std::filesystem::weakly_canonical(b, error) || std::filesystem::equivalent(a, b, error);
+}
+
 int run(const ExportOptions& options) {
-  const regnet::Design design = read_design(options.design);
-  validate(design.stages, options.network);
-  const std::string text = exported(design, options);  // before anything is written, since it may refuse
+  const DesignRow row = read_row(options.design, options.network);
+  const std::string text = exported(row, options.format);  // before anything is written, since it may refuse
   for (const std::string& path : {options.init, options.out}) {
     std::error_code error;
     if (!options.force && !path.empty() && std::filesystem::exists(std::filesystem::symlink_status(path, error)))
       fail(Code::invalid_argument, path, ": exists already; --force replaces it");
   }
-  if (!options.out.empty() && options.out == options.init)
+  if (!options.out.empty() && !options.init.empty() && same_file(options.out, options.init))
     fail(Code::invalid_argument, options.out, ": expected two files, found one for -o and --init");
-  if (!options.init.empty()) write_initial(design, options);
+  if (!options.init.empty()) write_initial(row, options);
   if (options.out.empty()) std::cout << text;
   else write_text(options.out, text);
   return exit_done;
@@ -196,8 +201,8 @@ Command add_design_export(CLI::App& design) {
       ->check(CLI::IsMember({"pycls", "timm", "torchvision", "json"}))
       ->capture_default_str();
   app->add_option("-o,--output", options->out, "The file to write; without it stdout");
-  app->add_option("--classes", options->network.classes, "Number of classes")->capture_default_str();
-  app->add_option("--resolution", options->network.resolution, "Side of the input in pixels")->capture_default_str();
+  app->add_option("--classes", options->network.classes, "Number of classes; without it 1000, or what a configuration says");
+  app->add_option("--resolution", options->network.resolution, "Side of the input in pixels; without it 224, or what a configuration says");
   CLI::Option* const init = app->add_option("--init", options->init, "Also write random weights to begin training from: a safetensors file");
   app->add_option("--naming", options->naming, "Whose names they have")
       ->check(CLI::IsMember({"pycls", "mmcls", "timm", "torchvision"}))

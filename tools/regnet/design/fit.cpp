@@ -18,7 +18,7 @@ struct FitOptions {
 int run(const FitOptions& options) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const std::string& name : options.designs) {
-    const regnet::Design design = read_design(name);
+    const regnet::Design design = read_row(name).design;
     const regnet::Fit fit = regnet::fit(design.stages, !options.before_groups);
     list.push_back({{"stages", to_string(design.stages)},
                     {"fit", to_string(fit.params)},

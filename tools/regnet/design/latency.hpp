@@ -17,7 +17,8 @@ struct TimingOptions {
   int batch = 1, threads = 0, resolution = 224;
 };
 
-void add_timing_options(CLI::App& app, TimingOptions& options);
+// The options, so that a command can say what they go with.
+std::vector<CLI::Option*> add_timing_options(CLI::App& app, TimingOptions& options);
 
 class Foretold {
  public:
@@ -30,5 +31,5 @@ class Foretold {
   std::unique_ptr<regnet::LatencyModel> x_model;
 };
 
-// Up to 16 networks at a time take turns in eight rounds; a latency is what a tenth of the runs stay below. Throws as compile does.
-void measure_rows(std::vector<DesignRow>& rows, const TimingOptions& options, double seconds, bool quiet);
+// Runs all of them in rounds for `seconds` each. Throws as measure_latencies does.
+void measure_rows(std::vector<DesignRow>& rows, const TimingOptions& options, double seconds);

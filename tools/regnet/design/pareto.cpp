@@ -16,14 +16,16 @@ struct ParetoOptions {
   std::string errors = "pycls", output = "table";
   bool predict = false, front_only = false, quiet = false;
   double latency_ms = 0, min_time = 0.5;
+  std::optional<int> resolution;
   TimingOptions latency;
 };
 
-// Top-1 errors of published checkpoints, for rows that have none of their own.
+// Top-1 errors of published checkpoints, for rows of their resolution that have none of their own.
+constexpr int published_resolution = 224;
 void add_published_errors(std::vector<DesignRow>& rows, const std::string& origin) {
   for (DesignRow& row : rows)
     for (const regnet::PublishedAccuracy& published : regnet::published_accuracies())
-      if (!row.error && published.origin() == origin && published.model == row.design.name)
+      if (!row.error && row.network.resolution == published_resolution && published.origin() == origin && published.model == row.design.name)
         row.error = std::nearbyint((100 - published.top1) * 1e6) / 1e6;
 }
 
@@ -47,28 +49,27 @@ int run(ParetoOptions options) {
   std::vector<DesignRow> rows;
   if (options.sources.empty())
     for (const regnet::ZooEntry& entry : regnet::zoo)
-      if (entry.params.rule == regnet::WidthRule::pycls)
-        rows.push_back(row_of(regnet::find_design(entry.name), {.resolution = options.latency.resolution}));
+      if (entry.params.rule == regnet::WidthRule::pycls) rows.push_back(read_row(std::string(entry.name), {options.resolution, {}}));
   for (const std::string& source : options.sources) {
     const bool is_list = std::filesystem::is_regular_file(source) && !source.ends_with(".yaml") && !source.ends_with(".yml");
-    const std::vector<DesignRow> more =
-        is_list ? read_rows(source, options.quiet) : std::vector{row_of(read_design(source), {.resolution = options.latency.resolution})};
+    const std::vector<DesignRow> more = is_list ? read_rows(source, options.quiet) : std::vector{read_row(source, {options.resolution, {}})};
     rows.insert(rows.end(), more.begin(), more.end());
   }
+  if (rows.empty()) regnet::fail(regnet::Code::invalid_argument, "design pareto: expected at least one design, found none in ", options.sources[0]);
   for (const DesignRow& row : rows)
-    if (options.predict && row.resolution != rows[0].resolution)
-      regnet::fail(regnet::Code::invalid_argument, "design pareto: --predict takes designs of one resolution, found ", rows[0].resolution, " and ",
-                   row.resolution);
+    if (options.predict && row.network.resolution != rows[0].network.resolution)
+      regnet::fail(regnet::Code::invalid_argument, "design pareto: --predict takes designs of one resolution, found ", rows[0].network.resolution,
+                   " and ", row.network.resolution);
   if (options.errors != "none") add_published_errors(rows, options.errors);
   if (options.predict) {
-    options.latency.resolution = rows.empty() ? 224 : rows[0].resolution;
+    options.latency.resolution = rows[0].network.resolution;
     const Foretold foretold(options.latency, options.quiet);
     for (DesignRow& row : rows) {
       row.latency_ms = foretold.ms(row.design.stages);
       row.predicted = true;
     }
   } else {
-    measure_rows(rows, options.latency, options.min_time, options.quiet);
+    measure_rows(rows, options.latency, options.min_time);
   }
   const std::size_t all = rows.size();
   if (options.latency_ms > 0) std::erase_if(rows, [&](const DesignRow& row) { return *row.latency_ms > options.latency_ms; });
@@ -103,7 +104,8 @@ Command add_design_pareto(CLI::App& design) {
       ->check(CLI::IsMember({"mmcls", "none", "pycls", "timm", "torchvision-v1", "torchvision-v2"}))
       ->capture_default_str();
   app->add_flag("--front", options->front_only, "Only networks that are on a front");
-  app->add_option("--resolution", options->latency.resolution, "Side of the input of names and designs, in pixels")->capture_default_str();
+  app->add_option("--resolution", options->resolution,
+                  "Side of the input of names and designs, in pixels; without it 224, or what a configuration says");
   app->add_option("--min-time", options->min_time, "Seconds of measuring for each network")->check(CLI::Range(0.001, 3600.0))->capture_default_str();
   add_timing_options(*app, options->latency);
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");

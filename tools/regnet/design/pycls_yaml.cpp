@@ -32,12 +32,13 @@ struct Section {
   std::vector<std::string_view> settings;  // all of pycls's (core/config.py); empty: those that are not asked for do not matter
 };
 
-const std::array<Section, 4>& sections() {
-  static const std::array<Section, 4> all{{
+const std::array<Section, 5>& sections() {
+  static const std::array<Section, 5> all{{
       {"MODEL", {"TYPE", "DEPTH", "NUM_CLASSES", "LOSS_FUN", "ACTIVATION_FUN", "ACTIVATION_INPLACE", "SCALING_TYPE", "SCALING_FACTOR"}},
       {"REGNET", {"STEM_TYPE", "STEM_W", "BLOCK_TYPE", "STRIDE", "SE_ON", "SE_R", "DEPTH", "W0", "WA", "WM", "GROUP_W", "BOT_MUL", "HEAD_W"}},
       {"ANYNET", {"STEM_TYPE", "STEM_W", "BLOCK_TYPE", "DEPTHS", "WIDTHS", "STRIDES", "BOT_MULS", "GROUP_WS", "HEAD_W", "SE_ON", "SE_R"}},
       {"BN", {}},
+      {"TRAIN", {}},
   }};
   return all;
 }
@@ -188,13 +189,16 @@ regnet::Design design_of_anynet(const Settings& settings) {
   return {to_string(stages), {}, stages};
 }
 
-regnet::Design design_of(const Settings& settings) {
+PyclsConfig config_of(const Settings& settings) {
   const std::string type = settings.word("MODEL.TYPE", "");
   if (type != "regnet" && type != "anynet") settings.refuse("MODEL.TYPE", Code::unsupported, "regnet or anynet");
   const std::string section = type == "regnet" ? "REGNET" : "ANYNET";
   if (!settings.has(section)) settings.refuse(section, Code::bad_format, "the settings of MODEL.TYPE " + type);
   expect_regnetx(settings, section);
-  return type == "regnet" ? design_of_regnet(settings) : design_of_anynet(settings);
+  PyclsConfig config{type == "regnet" ? design_of_regnet(settings) : design_of_anynet(settings), {}, {}};
+  if (settings.has("TRAIN.IM_SIZE")) config.resolution = settings.whole("TRAIN.IM_SIZE", 0);
+  if (settings.has("MODEL.NUM_CLASSES")) config.classes = settings.whole("MODEL.NUM_CLASSES", 0);
+  return config;
 }
 
 int line_of(const YAML::Mark& mark) { return mark.is_null() ? 0 : mark.line + 1; }
@@ -307,10 +311,10 @@ YAML::Node document_of(const std::string& yaml) {
   }
 }
 
-regnet::Design design_of_text(const std::string& yaml) {
+PyclsConfig config_of_text(const std::string& yaml) {
   const YAML::Node document = document_of(yaml);
   try {
-    return design_of(settings_of(document));
+    return config_of(settings_of(document));
   } catch (const YAML::Exception& error) {
     fail(Code::bad_format, at_line(line_of(error.mark)), regnet::printable(error.msg));
   }
@@ -333,18 +337,18 @@ std::string list_of(const std::vector<regnet::Stage>& stages, ToText to_text) {
 
 }  // namespace
 
-regnet::Design read_pycls_yaml(const std::string& file) {
+PyclsConfig read_pycls_yaml(const std::string& file) {
   const regnet::MappedFile mapped(file);
   const std::span<const std::byte> bytes = mapped.bytes();
   if (bytes.size() > most_bytes) fail(Code::bad_format, file, ": expected a configuration of at most ", most_bytes, " bytes, found ", bytes.size());
   try {
-    return design_of_text(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    return config_of_text(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   } catch (const regnet::Error& error) {
     fail(error.code(), file, ": ", error.what());
   }
 }
 
-std::optional<regnet::Design> design_of_pycls(const Json& config) {
+std::optional<PyclsConfig> config_of_pycls(const Json& config) {
   Settings settings;
   try {
     if (!config.is_object())
@@ -355,7 +359,7 @@ std::optional<regnet::Design> design_of_pycls(const Json& config) {
       settings.add(section);
       for (const auto& [key, value] : found->items()) settings.add(section, key, value, 0);
     }
-    return design_of(settings);
+    return config_of(settings);
   } catch (const regnet::Error& error) {
     if (error.code() == Code::unsupported) return std::nullopt;
     throw;

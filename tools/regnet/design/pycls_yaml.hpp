@@ -9,13 +9,18 @@
 
 #include <regnet/design/zoo.hpp>
 
+struct PyclsConfig {
+  regnet::Design design;
+  std::optional<int> resolution, classes;  // TRAIN.IM_SIZE and MODEL.NUM_CLASSES, where they are said
+};
+
 // What is missing has pycls's defaults, but the section of the network must be there. Settings that would make a network of another kind are refused,
 // and so are unknown ones beside those that describe it; what only concerns training is passed over. Throws regnet::Error with file and line:
 // not_found or io, bad_format (no YAML, no numbers), unsupported (other networks), invalid_argument (numbers that make no network).
-regnet::Design read_pycls_yaml(const std::string& file);
+PyclsConfig read_pycls_yaml(const std::string& file);
 
 // The same of a configuration within a sweep's JSON. Nothing for a network of another kind.
-std::optional<regnet::Design> design_of_pycls(const nlohmann::ordered_json& config);
+std::optional<PyclsConfig> config_of_pycls(const nlohmann::ordered_json& config);
 
 // A configuration that pycls accepts and that reads back to the same stages: of the numbers where pycls makes the same stages of them, else of the
 // stages. The test size is 8/7 of the resolution, as 256 of 224.

@@ -66,7 +66,7 @@ void write_summary(std::ostream& out, const Populations& populations) {
       return text.str();
     };
     const std::vector<double> errors = population.errors();
-    const auto by_resolution = [](const DesignRow& a, const DesignRow& b) { return a.resolution < b.resolution; };
+    const auto by_resolution = [](const DesignRow& a, const DesignRow& b) { return a.network.resolution < b.network.resolution; };
     const auto [least, most] = std::minmax_element(population.rows.begin(), population.rows.end(), by_resolution);
     out << "<tr><td>" << html(population.name) << "</td>";
     number(std::to_string(population.rows.size()));
@@ -79,7 +79,8 @@ void write_summary(std::ostream& out, const Populations& populations) {
     }
     number(std::to_string(count([](const DesignRow& row) { return row.latency_ms && !row.predicted; })));
     number(std::to_string(count([](const DesignRow& row) { return row.latency_ms && row.predicted; })));
-    number(regnet::text(least->resolution, least->resolution == most->resolution ? "" : regnet::text(" to ", most->resolution)));
+    number(regnet::text(least->network.resolution,
+                        least->network.resolution == most->network.resolution ? "" : regnet::text(" to ", most->network.resolution)));
     out << "</tr>\n";
   }
   out << "</table>\n<p class=\"soft\">Errors are top-1, in percent. Measured and predicted are latencies. MACs are the papers' FLOPs.</p>\n";

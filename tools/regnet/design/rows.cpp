@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
+#include <cmath>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -14,6 +13,7 @@
 #include "design/pycls_yaml.hpp"
 #include "json.hpp"
 #include "table.hpp"
+#include "text_file.hpp"
 
 namespace {
 
@@ -22,13 +22,16 @@ using regnet::Code;
 using regnet::fail;
 using regnet::in_quotes;
 
-std::string read_text(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) fail(Code::not_found, file, ": cannot be read");
-  return {std::istreambuf_iterator<char>(in), {}};
+// A whole number within the range, without a word of how large it was meant to be.
+int whole(const Json& json, const char* key, int otherwise) {
+  const auto found = json.find(key);
+  if (found == json.end() || found->is_null()) return otherwise;
+  constexpr double most = 1e6;  // above any resolution and number of classes that are taken
+  const double value = found->is_number() ? found->get<double>() : std::nan("");
+  if (!(value >= 0 && value <= most) || value != std::floor(value))
+    fail(Code::bad_format, key, ": expected a whole number up to ", most, ", found ", regnet::printable(found->dump()));
+  return static_cast<int>(value);
 }
-
-regnet::NetworkOptions network_of(int resolution) { return {.resolution = resolution}; }
 
 double finite(double value, const char* what) {
   if (!std::isfinite(value) || value < 0) fail(Code::bad_format, what, ": expected a number from 0 up, found ", value);
@@ -46,16 +49,22 @@ DesignRow row_from_json(const Json& json) {
     if (!at->is_number()) fail(Code::bad_format, key, ": expected a number, found ", regnet::printable(at->dump()));
     return finite(at->get<double>(), key);
   };
-  const double resolution = number("resolution").value_or(224);
-  DesignRow row = row_of(regnet::find_design(found->get<std::string>()), network_of(static_cast<int>(std::min(resolution, 1e6))));
+  const regnet::NetworkOptions network{.resolution = whole(json, "resolution", 224), .classes = whole(json, "classes", 1000)};
+  DesignRow row = row_of(regnet::find_design(found->get<std::string>()), network);
   if (const auto draw = number("draw")) row.draw = static_cast<std::int64_t>(std::min(*draw, 1e15));
   row.error = number("error");
   row.latency_ms = number("latency_ms");
-  row.predicted = json.value("latency", "measured") == "predicted";
+  if (const auto kind = json.find("latency"); kind != json.end()) row.predicted = *kind == "predicted";
   if (const auto fronts = json.find("fronts"); fronts != json.end() && fronts->is_array())
     for (const Json& front : *fronts)
       if (front.is_string()) row.fronts.push_back(front);
   return row;
+}
+
+DesignRow row_of_config(const PyclsConfig& config, const NetworkChoice& choice) {
+  const regnet::NetworkOptions usual;
+  return row_of(config.design, {.resolution = choice.resolution.value_or(config.resolution.value_or(usual.resolution)),
+                                .classes = choice.classes.value_or(config.classes.value_or(usual.classes))});
 }
 
 // The error that pycls reports of a run: the least of the averaged weights, or of the weights themselves.
@@ -78,13 +87,9 @@ std::optional<DesignRow> row_from_run(const Json& run) {
   const std::optional<double> error = error_of_run(run);
   const auto cfg = run.find("cfg");
   if (!error || cfg == run.end()) return std::nullopt;
-  const std::optional<regnet::Design> design = design_of_pycls(*cfg);
-  if (!design) return std::nullopt;
-  int resolution = 224;
-  if (const auto train = cfg->find("TRAIN");
-      train != cfg->end() && train->is_object() && train->contains("IM_SIZE") && (*train)["IM_SIZE"].is_number_integer())
-    resolution = (*train)["IM_SIZE"];
-  DesignRow row = row_of(*design, network_of(resolution));
+  const std::optional<PyclsConfig> config = config_of_pycls(*cfg);
+  if (!config) return std::nullopt;
+  DesignRow row = row_of_config(*config, {});
   row.error = finite(*error, "min_top1_err");
   return row;
 }
@@ -101,6 +106,7 @@ std::vector<DesignRow> rows_from_json(const std::string& text, const std::string
     }
   }
   if (json.is_object() && json.contains("designs")) json = Json(json["designs"]);
+  else if (json.is_object()) json = Json::array({json});  // one line for one design
   if (!json.is_array()) fail(Code::bad_format, "expected a list of designs, found ", regnet::printable(json.dump()));
   std::vector<DesignRow> rows;
   std::size_t left_out = 0;
@@ -113,6 +119,7 @@ std::vector<DesignRow> rows_from_json(const std::string& text, const std::string
       fail(error.code(), "entry ", i + 1, ": ", error.what());
     }
   }
+  if (left_out > 0 && rows.empty()) fail(Code::bad_format, "expected runs with errors of a RegNetX or AnyNetX, found none of ", json.size());
   if (left_out > 0 && !quiet)
     std::cerr << "regnet: note: " << file << ": " << left_out << " of " << json.size()
               << " runs have no errors yet, or are no RegNetX or AnyNetX, and are left out\n";
@@ -150,7 +157,8 @@ std::vector<DesignRow> rows_from_csv(const std::string& text) {
       else
         for (const char* name : {"w0", "wa", "wm", "d", "g", "b"})
           if (has(name)) design += regnet::text(design.empty() ? "" : ",", name, "=", field(name));
-      DesignRow row = row_of(regnet::find_design(design), network_of(static_cast<int>(std::min(number("resolution").value_or(224), 1e6))));
+      const Json sizes{{"resolution", number("resolution").value_or(224)}, {"classes", number("classes").value_or(1000)}};
+      DesignRow row = row_of(regnet::find_design(design), {.resolution = whole(sizes, "resolution", 0), .classes = whole(sizes, "classes", 0)});
       row.error = number("error");
       row.latency_ms = number("latency_ms");
       if (const auto draw = number("draw")) row.draw = static_cast<std::int64_t>(std::min(*draw, 1e15));
@@ -167,39 +175,27 @@ std::vector<DesignRow> rows_from_csv(const std::string& text) {
   return rows;
 }
 
-template <class Member>
-std::vector<int> each_stage(const DesignRow& row, Member member) {
-  std::vector<int> values;
-  for (const regnet::Stage& stage : row.design.stages) values.push_back(stage.*member);
-  return values;
-}
-
-std::string joined(const std::vector<int>& values) {
-  std::string out;
-  for (const int value : values) out += regnet::text(out.empty() ? "" : " ", value);
-  return out;
-}
-
-std::string design_string(const regnet::Design& design) { return design.params.d == 0 ? to_string(design.stages) : to_string(design.params); }
-
 // Columns that no row has anything for are left out.
 std::vector<Cells> cells_of(const std::vector<DesignRow>& rows) {
   const auto any = [&](auto has) { return std::any_of(rows.begin(), rows.end(), has); };
   const bool errors = any([](const DesignRow&row) { return row.error.has_value(); }),
              latencies = any([](const DesignRow&row) { return row.latency_ms.has_value(); }),
              fronts = any([](const DesignRow&row) { return !row.fronts.empty(); });
+  const bool sizes = any([](const DesignRow& row) { return row.network.resolution != regnet::NetworkOptions().resolution; });
   std::vector<Cells> table{{"design", "depths", "widths", "group widths", "MACs (G)", "params (M)", "activations (M)"}};
+  if (sizes) table[0].push_back("input");
   if (latencies) table[0].push_back("ms");
   if (errors) table[0].push_back("error (%)");
   if (fronts) table[0].push_back("best of its kind in");
   for (const DesignRow& row : rows) {
     Cells cells{row.design.name,
-                joined(each_stage(row, &regnet::Stage::depth)),
-                joined(each_stage(row, &regnet::Stage::width)),
-                joined(each_stage(row, &regnet::Stage::group_width)),
+                joined(each_stage(row.design.stages, &regnet::Stage::depth)),
+                joined(each_stage(row.design.stages, &regnet::Stage::width)),
+                joined(each_stage(row.design.stages, &regnet::Stage::group_width)),
                 fixed(double(row.cost.macs) / 1e9, 3),
                 fixed(double(row.cost.params) / 1e6, 2),
                 fixed(double(row.cost.activations) / 1e6, 2)};
+    if (sizes) cells.push_back(std::to_string(row.network.resolution));
     if (latencies) cells.push_back(row.latency_ms ? (row.predicted ? "~" : "") + fixed(*row.latency_ms, 2) : "");
     if (errors) cells.push_back(row.error ? fixed(*row.error, 2) : "");
     if (fronts) {
@@ -215,13 +211,14 @@ std::vector<Cells> cells_of(const std::vector<DesignRow>& rows) {
 constexpr std::size_t text_columns = 4;  // the rest are numbers
 
 void print_csv(const std::vector<DesignRow>& rows) {
-  std::cout << "draw,design,depths,widths,group_widths,resolution,macs,params,activations,latency_ms,latency,error,fronts\n";
+  std::cout << "draw,design,depths,widths,group_widths,resolution,classes,macs,params,activations,latency_ms,latency,error,fronts\n";
   for (const DesignRow& row : rows) {
     const auto optional = [](const auto& value) { return value ? Json(*value).dump() : std::string(); };
-    std::cout << optional(row.draw) << ",\"" << design_string(row.design) << "\"," << joined(each_stage(row, &regnet::Stage::depth)) << ','
-              << joined(each_stage(row, &regnet::Stage::width)) << ',' << joined(each_stage(row, &regnet::Stage::group_width)) << ','
-              << row.resolution << ',' << row.cost.macs << ',' << row.cost.params << ',' << row.cost.activations << ',' << optional(row.latency_ms)
-              << ','
+    std::cout << optional(row.draw) << "," << regnet::csv_field(to_string(row.design)) << ","
+              << joined(each_stage(row.design.stages, &regnet::Stage::depth)) << ',' << joined(each_stage(row.design.stages, &regnet::Stage::width))
+              << ',' << joined(each_stage(row.design.stages, &regnet::Stage::group_width)) << ',' << row.network.resolution << ','
+              << row.network.classes << ',' << row.cost.macs << ',' << row.cost.params << ',' << row.cost.activations << ','
+              << optional(row.latency_ms) << ','
               << (!row.latency_ms ? ""
                   : row.predicted ? "predicted"
                                   : "measured")
@@ -254,35 +251,33 @@ DesignRow row_of(const regnet::Design& design, const regnet::NetworkOptions& net
   DesignRow row;
   row.design = design;
   row.cost = complexity(design.stages, network);
-  row.resolution = network.resolution;
+  row.network = network;
   return row;
 }
 
-regnet::Design read_design(const std::string& argument) {
-  if (argument.ends_with(".yaml") || argument.ends_with(".yml")) return read_pycls_yaml(argument);
-  return regnet::find_design(argument);
+DesignRow read_row(const std::string& argument, const NetworkChoice& choice) {
+  if (argument.ends_with(".yaml") || argument.ends_with(".yml")) return row_of_config(read_pycls_yaml(argument), choice);
+  return row_of_config(PyclsConfig{regnet::find_design(argument), {}, {}}, choice);
 }
 
 std::vector<DesignRow> read_rows(const std::string& file, bool quiet) {
-  const std::string text = read_text(file);
-  try {
+  return read_file(file, [&](const std::string& text) {
     const std::size_t first = text.find_first_not_of(" \t\r\n");
     if (first == std::string::npos) fail(Code::bad_format, "is empty, expected a list of designs");
     return text[first] == '[' || text[first] == '{' ? rows_from_json(text, file, quiet) : rows_from_csv(text);
-  } catch (const regnet::Error& error) {
-    fail(error.code(), file, ": ", error.what());
-  }
+  });
 }
 
 Json json_of(const DesignRow& row) {
   Json json;
   if (row.draw) json["draw"] = *row.draw;
   json["name"] = row.design.name;
-  json["design"] = design_string(row.design);
-  json["depths"] = each_stage(row, &regnet::Stage::depth);
-  json["widths"] = each_stage(row, &regnet::Stage::width);
-  json["group_widths"] = each_stage(row, &regnet::Stage::group_width);
-  json["resolution"] = row.resolution;
+  json["design"] = to_string(row.design);
+  json["depths"] = each_stage(row.design.stages, &regnet::Stage::depth);
+  json["widths"] = each_stage(row.design.stages, &regnet::Stage::width);
+  json["group_widths"] = each_stage(row.design.stages, &regnet::Stage::group_width);
+  json["resolution"] = row.network.resolution;
+  json["classes"] = row.network.classes;
   json["macs"] = row.cost.macs;
   json["params"] = row.cost.params;
   json["activations"] = row.cost.activations;

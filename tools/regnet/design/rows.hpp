@@ -14,7 +14,7 @@
 struct DesignRow {
   regnet::Design design;
   regnet::Complexity cost;
-  int resolution = 224;
+  regnet::NetworkOptions network;
   std::optional<std::int64_t> draw;  // its number in a sample
   std::optional<double> error;       // top-1, percent
   std::optional<double> latency_ms;
@@ -28,12 +28,21 @@ struct DesignRow {
 
 DesignRow row_of(const regnet::Design& design, const regnet::NetworkOptions& network = {});
 
+// What the command line says of a network beside its design; else what a configuration says, else 224 pixels and 1000 classes.
+struct NetworkChoice {
+  std::optional<int> resolution, classes;
+};
+
 // A design as people give it on the command line: a name, numbers, stages, or a pycls configuration FILE.yaml.
-regnet::Design read_design(const std::string& argument);
+DesignRow read_row(const std::string& argument, const NetworkChoice& choice = {});
+
+// All that DesignRow::number knows; the names of a bad list are refused with them.
+inline const std::vector<std::string> design_numbers{"d",     "w0",    "wa",   "wm",     "g",           "b",      "stages",
+                                                     "width", "depth", "macs", "params", "activations", "latency"};
 
 // Designs with errors and latencies where they have them, from
-// - JSON as print_rows writes it, or a shard's ("designs" beside "sample"),
-// - CSV with a header: design, or w0, wa, wm, d, g (b), and error, latency_ms, latency (predicted), resolution, fronts in any order; other columns are ignored,
+// - JSON as print_rows writes it, a line for each or one array, or a shard's ("designs" beside "sample"),
+// - CSV with a header: design, or w0, wa, wm, d, g (b), and error, latency_ms, latency (predicted), resolution, classes, fronts in any order; other columns are ignored,
 // - pycls's sweep.json: regnet and anynet runs that have errors; how many were left out goes to stderr unless `quiet`.
 // Throws regnet::Error with the file and the line or entry.
 std::vector<DesignRow> read_rows(const std::string& file, bool quiet);

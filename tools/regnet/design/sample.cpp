@@ -1,8 +1,6 @@
 #include <chrono>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
-#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -14,6 +12,7 @@
 #include "design/latency.hpp"
 #include "design/rows.hpp"
 #include "json.hpp"
+#include "text_file.hpp"
 
 namespace {
 
@@ -23,7 +22,7 @@ using regnet::fail;
 using regnet::in_quotes;
 
 struct SampleOptions {
-  std::string space = "regnetx", sampler = "regnet", shard, flops, params, activations, depth, stages, width, tolerance = "1%", output = "table";
+  std::string space = "regnetx", sampler = "regnet", shard, flops, params, activations, depth, stages, width, tolerance, output = "table";
   std::vector<std::string> ranges;
   double latency_ms = 0;
   std::uint64_t seed = 0;
@@ -72,10 +71,12 @@ regnet::SampleRequest request_of(const SampleOptions& options) {
   if (!options.flops.empty()) {
     limits.macs = parse_interval("--flops", options.flops);
     if (options.flops.find("..") == std::string::npos) {
-      const double share = parse_share("--tol", options.tolerance);
+      const double share = parse_share("--tol", options.tolerance.empty() ? "1%" : options.tolerance);
       limits.macs = {limits.macs.high * (1 - share), limits.macs.high * (1 + share)};
     }
   }
+  if (!options.tolerance.empty() && (options.flops.empty() || options.flops.find("..") != std::string::npos))
+    fail(Code::invalid_argument, "--tol: expected one number of --flops beside it");
   const auto limit = [](regnet::Interval& interval, const char* option, const std::string& text, double alone) {
     if (!text.empty()) interval = parse_interval(option, text, alone);
   };
@@ -139,18 +140,21 @@ void report(const regnet::Sample& sample, const SampleOptions& options, double s
 std::vector<DesignRow> rows_of(const std::vector<regnet::SampledDesign>& designs, int resolution) {
   std::vector<DesignRow> rows;
   for (const regnet::SampledDesign& design : designs) {
-    const std::string name = design.params.d == 0 ? to_string(design.stages) : to_string(design.params);
-    DesignRow row{{name, design.params, design.stages}, design.cost, resolution, design.draw, {}, {}, false, {}};
+    DesignRow row;
+    row.design = {"", design.params, design.stages};
+    row.design.name = to_string(row.design);
+    row.cost = design.cost;
+    row.network.resolution = resolution;
+    row.draw = design.draw;
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
 int run(SampleOptions options) {
-  if (options.everything &&
-      (options.latency_ms > 0 || !options.flops.empty() || !options.params.empty() || !options.activations.empty() || options.lean))
-    fail(Code::invalid_argument,
-         "design sample: --no-constraints takes every draw; expected neither --flops, --params, --activations, --lean nor --latency-ms");
+  const bool limited = options.latency_ms > 0 || options.lean || options.skipped ||
+                       !(options.flops + options.params + options.activations + options.depth + options.stages + options.width).empty();
+  if (options.everything && limited) fail(Code::invalid_argument, "design sample: --no-constraints takes every draw; expected no limits beside it");
   regnet::SampleRequest request = request_of(options);
   std::optional<Foretold> foretold;
   options.latency.resolution = options.resolution;
@@ -183,15 +187,7 @@ struct MergeOptions {
   std::string output = "table";
 };
 
-// Errors with the file in front.
-template <class Read>
-auto in_file(const std::string& file, Read read) {
-  try {
-    return read();
-  } catch (const regnet::Error& error) {
-    fail(error.code(), file, ": ", error.what());
-  }
-}
+constexpr int most_shards = 1'000'000;
 
 int run_merge(const MergeOptions& options) {
   Json sample;
@@ -199,17 +195,15 @@ int run_merge(const MergeOptions& options) {
   std::vector<regnet::SampledDesign> designs;
   int resolution = 224;
   for (const std::string& file : options.files) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) fail(Code::not_found, file, ": cannot be read");
-    const std::string text{std::istreambuf_iterator<char>(in), {}};
-    const Json json = in_file(file, [&] { return parse_json(text); });
-    const auto is_number = [&](const char* key) { return json.contains(key) && json[key].is_number_integer(); };
+    const Json json = read_file(file, [](const std::string& text) { return parse_json(text); });
+    const auto is_number = [&](const char* key) {
+      return json.contains(key) && json[key].is_number_integer() && json[key] >= 1 && json[key] <= most_shards;
+    };
     if (!json.is_object() || !json.contains("sample") || !json.contains("designs") || !is_number("shard") || !is_number("shards"))
       fail(Code::bad_format, file, ": expected what \"regnet design sample --shard\" prints");
     const int shard = json["shard"], shards = json["shards"];
     if (sample.is_null()) {
       sample = json["sample"];
-      if (shards < 1 || shards > 1'000'000) fail(Code::bad_format, file, ": expected 1 to 1000000 shards, found ", shards);
       for (int i = 1; i <= shards; ++i) missing.insert(i);
     }
     if (json["sample"] != sample || static_cast<std::size_t>(shards) != missing.size() + seen.size())
@@ -219,7 +213,7 @@ int run_merge(const MergeOptions& options) {
     for (DesignRow& row : read_rows(file, true)) {
       if (!row.draw) fail(Code::bad_format, file, ": design ", row.design.name, ": expected the number of its draw");
       designs.push_back({*row.draw, row.design.params, row.design.stages, row.cost});
-      resolution = row.resolution;
+      resolution = row.network.resolution;
     }
   }
   if (!missing.empty())
@@ -227,8 +221,10 @@ int run_merge(const MergeOptions& options) {
          missing.size() > 1 ? regnet::text(" and ", missing.size() - 1, " more") : "");
   if (!sample.is_object() || !sample.contains("count") || !sample["count"].is_number_integer() || sample["count"] < 1)
     fail(Code::bad_format, options.files[0], ": expected a \"count\" from 1 up in \"sample\"");
-  print_rows(rows_of(regnet::merge(std::move(designs), sample["count"]), resolution), options.output);
-  return exit_done;
+  const std::int64_t count = sample["count"];
+  const std::vector<regnet::SampledDesign> merged = regnet::merge(std::move(designs), count, sample.value("everything", Json()) == true);
+  print_rows(rows_of(merged, resolution), options.output);
+  return static_cast<std::int64_t>(merged.size()) < count ? exit_failed_check : exit_done;
 }
 
 }  // namespace
@@ -249,7 +245,7 @@ Command add_design_sample(CLI::App& design) {
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{0xffffffff}))
       ->capture_default_str();
   app->add_option("--flops", options->flops, "Multiply-adds: 400M with --tol, or 360M..400M");
-  app->add_option("--tol", options->tolerance, "How far from one number of --flops: 0.01 or 1%")->capture_default_str();
+  app->add_option("--tol", options->tolerance, "How far from one number of --flops: 0.01 or 1% (the default)");
   app->add_option("--params", options->params, "Parameters: 10M (at most) or 5M..10M");
   app->add_option("--activations", options->activations, "Activations: 4M (at most) or 2M..4M");
   app->add_option("--depth", options->depth, "Blocks: 20 or 12..28");
@@ -265,9 +261,10 @@ Command add_design_sample(CLI::App& design) {
       ->capture_default_str();
   app->add_option("--shard", options->shard, "I/N: every N-th part of the draws from the I-th on; \"regnet design merge\" joins them");
   app->add_option("--resolution", options->resolution, "Side of the input in pixels")->capture_default_str();
-  app->add_option("--latency-ms", options->latency_ms, "Only networks that are foretold to take at most so long on this CPU")
-      ->check(CLI::Range(1e-6, 1e9));
-  add_timing_options(*app, options->latency);
+  CLI::Option* const latency =
+      app->add_option("--latency-ms", options->latency_ms, "Only networks that are foretold to take at most so long on this CPU")
+          ->check(CLI::Range(1e-6, 1e9));
+  for (CLI::Option* const timing : add_timing_options(*app, options->latency)) timing->needs(latency);
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
   app->add_option("-o,--output", options->output, "table, md, csv, json or jsonl; shards are JSON")
       ->check(CLI::IsMember(row_formats))
