@@ -171,7 +171,7 @@ TEST(Design, BadOptionsAreOneLine) {
            {"design sample --space anynetx-f", "expected regnetx, regnet or anynetx-a to anynetx-e"},
            {"design sample --range x=1..2", "NAME=LOW..HIGH"},
            {"design sample --range w0=9..20", "whole steps"},
-           {"design sample --shard 3/2", "a shard from 1"},
+           {"design sample --shard 3/2", "I from 1 to N"},
            {"design sample --shard 3", "I/N"},
            {"design sample --sampler pycls --shard 1/2", "pycls's stream"},
            {"design sample --no-constraints --flops 1M", "--no-constraints"},

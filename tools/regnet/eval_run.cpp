@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <csignal>
 #include <iostream>
 #include <map>
@@ -15,6 +14,7 @@
 #include "journal.hpp"
 #include "progress.hpp"
 #include "sha256.hpp"
+#include "shard.hpp"
 
 namespace {
 
@@ -59,22 +59,6 @@ Json provenance(const EvalOptions& options, const regnet::Model& model, const st
           {"kernels", kernels_of(model.plan)},
           {"version", regnet::version()},
           {"commit", regnet::commit()}};
-}
-
-struct Shard {
-  int number = 1, of = 1;
-};
-
-Shard parse_shard(const std::string& text) {
-  Shard shard;
-  if (text.empty()) return shard;
-  const char* const end = text.data() + text.size();
-  const auto [slash, first] = std::from_chars(text.data(), end, shard.number);
-  const bool split = first == std::errc{} && slash != end && *slash == '/';
-  const auto [rest, second] = split ? std::from_chars(slash + 1, end, shard.of) : std::from_chars_result{end, std::errc::invalid_argument};
-  if (second != std::errc{} || rest != end || shard.number < 1 || shard.number > shard.of)
-    regnet::fail(regnet::Code::invalid_argument, "--shard: expected I/N with I from 1 to N, such as 2/3, found '", text, "'");
-  return shard;
 }
 
 // Every N-th image, so that each shard has a like share of every class.

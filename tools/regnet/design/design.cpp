@@ -52,7 +52,7 @@ Command add_design_generate(CLI::App& design) {
       ->required();
   app->add_option("--resolution", options->network.resolution, "Side of the input in pixels; without it 224, or what a configuration says");
   app->add_option("--classes", options->network.classes, "Number of classes; without it 1000, or what a configuration says");
-  app->add_option("-o,--output", options->output, "table, md, csv, json or jsonl")->check(CLI::IsMember(row_formats))->capture_default_str();
+  add_row_output(*app, options->output);
   return {app, [options] { return run(*options); }};
 }
 

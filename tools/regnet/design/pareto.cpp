@@ -109,6 +109,6 @@ Command add_design_pareto(CLI::App& design) {
   app->add_option("--min-time", options->min_time, "Seconds of measuring for each network")->check(CLI::Range(0.001, 3600.0))->capture_default_str();
   add_timing_options(*app, options->latency);
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
-  app->add_option("-o,--output", options->output, "table, md, csv, json or jsonl")->check(CLI::IsMember(row_formats))->capture_default_str();
+  add_row_output(*app, options->output);
   return {app, [options] { return run(*options); }};
 }

@@ -290,6 +290,12 @@ Json json_of(const DesignRow& row) {
   return json;
 }
 
+void add_row_output(CLI::App& app, std::string& format) {
+  app.add_option("-o,--output", format, "table, md, csv, json or jsonl")
+      ->check(CLI::IsMember({"csv", "json", "jsonl", "md", "table"}))
+      ->capture_default_str();
+}
+
 void print_rows(const std::vector<DesignRow>& rows, const std::string& format) {
   if (format == "csv") return print_csv(rows);
   if (format == "md") return print_markdown(cells_of(rows), text_columns);

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <regnet/design/complexity.hpp>
@@ -49,5 +49,6 @@ std::vector<DesignRow> read_rows(const std::string& file, bool quiet);
 
 nlohmann::ordered_json json_of(const DesignRow& row);
 
-inline const std::set<std::string> row_formats{"csv", "json", "jsonl", "md", "table"};  // json: one array
+// The option for the format of print_rows: table, md, csv, json (one array) or jsonl.
+void add_row_output(CLI::App& app, std::string& format);
 void print_rows(const std::vector<DesignRow>& rows, const std::string& format);

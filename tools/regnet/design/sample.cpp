@@ -12,6 +12,7 @@
 #include "design/latency.hpp"
 #include "design/rows.hpp"
 #include "json.hpp"
+#include "shard.hpp"
 #include "text_file.hpp"
 
 namespace {
@@ -87,12 +88,8 @@ regnet::SampleRequest request_of(const SampleOptions& options) {
   limit(limits.stages, "--stages", options.stages.empty() ? "4" : options.stages, 1);
   limits.lean = options.lean;
   limits.no_skipped_levels = !options.skipped;
-  if (!options.shard.empty()) {
-    char slash = 0;
-    std::istringstream in(options.shard);
-    if (!(in >> request.shard >> slash >> request.shards) || slash != '/' || in.peek() != EOF)
-      fail(Code::invalid_argument, "--shard: expected I/N such as 2/8, found ", in_quotes(options.shard));
-  }
+  const Shard shard = parse_shard(options.shard);
+  request.shard = shard.number, request.shards = shard.of;
   return request;
 }
 
@@ -259,16 +256,14 @@ Command add_design_sample(CLI::App& design) {
   app->add_option("--sampler", options->sampler, "regnet (can be sharded), or pycls (its stream of numbers exactly)")
       ->check(CLI::IsMember({"pycls", "regnet"}))
       ->capture_default_str();
-  app->add_option("--shard", options->shard, "I/N: every N-th part of the draws from the I-th on; \"regnet design merge\" joins them");
+  app->add_option("--shard", options->shard, "I/N: every N-th part of the draws from the I-th on, as JSON; \"regnet design merge\" joins them");
   app->add_option("--resolution", options->resolution, "Side of the input in pixels")->capture_default_str();
   CLI::Option* const latency =
       app->add_option("--latency-ms", options->latency_ms, "Only networks that are foretold to take at most so long on this CPU")
           ->check(CLI::Range(1e-6, 1e9));
   for (CLI::Option* const timing : add_timing_options(*app, options->latency)) timing->needs(latency);
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
-  app->add_option("-o,--output", options->output, "table, md, csv, json or jsonl; shards are JSON")
-      ->check(CLI::IsMember(row_formats))
-      ->capture_default_str();
+  add_row_output(*app, options->output);
   return {app, [options] { return run(*options); }};
 }
 
@@ -276,6 +271,6 @@ Command add_design_merge(CLI::App& design) {
   CLI::App* app = design.add_subcommand("merge", "The shards of a sample: the same designs as one process finds");
   auto options = std::make_shared<MergeOptions>();
   app->add_option("shard", options->files, "What each \"regnet design sample --shard I/N\" printed")->required();
-  app->add_option("-o,--output", options->output, "table, md, csv, json or jsonl")->check(CLI::IsMember(row_formats))->capture_default_str();
+  add_row_output(*app, options->output);
   return {app, [options] { return run_merge(*options); }};
 }

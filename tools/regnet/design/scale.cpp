@@ -61,6 +61,6 @@ Command add_design_scale(CLI::App& design) {
   app->add_option("factor", options->factor, "Of the multiply-adds")->required();
   app->add_option("--type", options->type, "How much goes to depth, width, group width and resolution, in pycls's words")->capture_default_str();
   app->add_option("--resolution", options->resolution, "Side of the input before, in pixels; without it 224, or what a configuration says");
-  app->add_option("-o,--output", options->output, "table, md, csv, json or jsonl")->check(CLI::IsMember(row_formats))->capture_default_str();
+  add_row_output(*app, options->output);
   return {app, [options] { return run(*options); }};
 }
