@@ -1,7 +1,7 @@
 # Finds oneDNN 3.x and repairs what its packages leave out.
 #
 # Looks for the package's own configuration, first in .deps/onednn (where tools/deps.sh puts the PyPI wheels), then wherever
-# CMAKE_PREFIX_PATH and dnnl_DIR point. Defines DNNL::dnnl and REGNET_OPENMP_LIBRARY.
+# CMAKE_PREFIX_PATH and dnnl_DIR point. Defines DNNL::dnnl, and regnet::onednn, which is it with its OpenMP runtime.
 #
 # - Refuses 2.x (another API) and builds for a SYCL runtime (no plain CPU engine) with a hint.
 # - An OpenMP build needs its OpenMP runtime at link time, because regnet sets the number of threads of exactly that
@@ -25,7 +25,13 @@ if(DNNL_CPU_RUNTIME MATCHES "SYCL|DPCPP")
 endif()
 
 set(REGNET_OPENMP_LIBRARY "-l:libgomp.so.1" CACHE STRING "The OpenMP runtime that oneDNN is linked with")
-if(DNNL_CPU_THREADING_RUNTIME STREQUAL "OMP")
-  set_property(TARGET DNNL::dnnl APPEND PROPERTY INTERFACE_LINK_LIBRARIES "${REGNET_OPENMP_LIBRARY}")
+if(NOT TARGET regnet::onednn)
+  add_library(regnet::onednn INTERFACE IMPORTED)
+  set_property(TARGET regnet::onednn PROPERTY INTERFACE_LINK_LIBRARIES DNNL::dnnl)
+  if(DNNL_CPU_THREADING_RUNTIME STREQUAL "OMP")
+    set_property(TARGET regnet::onednn APPEND PROPERTY INTERFACE_LINK_LIBRARIES "${REGNET_OPENMP_LIBRARY}")
+  endif()
+  if(NOT dnnl_FIND_QUIETLY)
+    message(STATUS "oneDNN ${dnnl_VERSION} (${DNNL_CPU_THREADING_RUNTIME}) in ${dnnl_DIR}")
+  endif()
 endif()
-message(STATUS "oneDNN ${dnnl_VERSION} (${DNNL_CPU_THREADING_RUNTIME}) in ${dnnl_DIR}")

@@ -4,12 +4,13 @@
 #include <string>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/image/recipe.hpp>
 #include <regnet/weights/bind.hpp>
 #include <regnet/weights/names.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // "RegNetX depths 1,2 widths ..." for networks without a name.
 std::string in_words(const NetworkShape& network);

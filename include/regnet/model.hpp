@@ -9,13 +9,14 @@
 #include <vector>
 
 #include <regnet/base/existing.hpp>
+#include <regnet/base/export.hpp>
 #include <regnet/image/image.hpp>
 #include <regnet/image/recipe.hpp>
 #include <regnet/plan/session.hpp>
 #include <regnet/weights/names.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 struct LoadOptions {
   std::string model;        // a name or design the weights must fit; empty: recognised from their shapes

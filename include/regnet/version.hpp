@@ -3,7 +3,9 @@
 
 #include <string_view>
 
-namespace regnet {
+#include <regnet/base/export.hpp>
+
+namespace REGNET_API regnet {
 
 std::string_view version();  // "0.1.0"
 std::string_view commit();   // of the source tree, with "-dirty" when it had changes; "unknown" outside git

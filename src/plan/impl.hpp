@@ -36,6 +36,10 @@ class PlanImpl {
   std::vector<Finding> findings;  // about the weights; complete once the plan is made
 };
 
+// Throws unsupported, naming the file, when the oneDNN that the loader found is an older one than that of the build, or has another threading runtime: either would end
+// in a crash or in a number of threads that nobody asked for.
+void require_matching_onednn();
+
 std::shared_ptr<const PlanImpl> make_onednn_plan(BoundWeights weights, const SessionOptions& expected);
 std::shared_ptr<const PlanImpl> make_reference_plan(BoundWeights weights);
 

@@ -4,6 +4,8 @@
 #include <map>
 #include <mutex>
 
+#include <dlfcn.h>
+
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <regnet/base/aligned_buffer.hpp>
@@ -363,6 +365,24 @@ std::unique_ptr<SessionImpl> OnednnPlan::open(const SessionOptions& options) con
 }
 
 }  // namespace
+
+void require_matching_onednn() {
+  const dnnl_version_t& found = *dnnl_version();
+  if (found.major == DNNL_VERSION_MAJOR && found.minor >= DNNL_VERSION_MINOR && found.cpu_runtime == DNNL_CPU_RUNTIME) return;
+  const auto runtime = [](unsigned number) {
+    switch (number) {
+      case DNNL_RUNTIME_SEQ: return "sequential";
+      case DNNL_RUNTIME_OMP: return "OpenMP";
+      case DNNL_RUNTIME_TBB: return "TBB";
+      default: return "another";
+    }
+  };
+  Dl_info where = {};
+  const bool known = dladdr(reinterpret_cast<const void*>(&dnnl_version), &where) != 0 && where.dli_fname != nullptr;
+  fail(Code::unsupported, known ? where.dli_fname : "oneDNN", ": expected oneDNN ", DNNL_VERSION_MAJOR, ".", DNNL_VERSION_MINOR, " or a later ",
+       DNNL_VERSION_MAJOR, ".x with the ", runtime(DNNL_CPU_RUNTIME), " runtime, which regnet was built with, found ", found.major, ".", found.minor, ".",
+       found.patch, " with ", runtime(found.cpu_runtime));
+}
 
 std::shared_ptr<const PlanImpl> make_onednn_plan(BoundWeights weights, const SessionOptions& expected) {
   return without_dnnl_errors([&] { return std::make_shared<OnednnPlan>(std::move(weights), expected); });

@@ -21,6 +21,7 @@ SessionOptions checked(SessionOptions options) {
 }  // namespace
 
 Plan compile(BoundWeights weights, const CompileOptions& options) {
+  detail::require_matching_onednn();
   // A session writes one number per class and nothing may be there before: what follows a linear layer or a pooling would break both.
   const std::vector<Node>& nodes = weights.graph.nodes();
   if (nodes.empty() || !std::holds_alternative<Linear>(nodes.back().op))

@@ -194,6 +194,7 @@ void save_plan(const Plan& plan, const std::filesystem::path& path, const std::s
 }
 
 PlanFile load_plan(const std::filesystem::path& path) {
+  detail::require_matching_onednn();
   try {
     return parse(std::make_shared<MappedFile>(path));
   } catch (const Json::exception&) {

@@ -6,9 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include <regnet/base/export.hpp>
+
 namespace regnet {
 
-class ByteOwner {
+class REGNET_API ByteOwner {
  public:
   ByteOwner() = default;
   virtual ~ByteOwner() = default;

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include <regnet/base/export.hpp>
+
 namespace regnet {
 
 enum class Code {
@@ -18,7 +20,7 @@ enum class Code {
   numeric            // a value that makes the result meaningless (NaN)
 };
 
-class Error : public std::runtime_error {
+class REGNET_API Error : public std::runtime_error {
  public:
   Error(Code code, const std::string& message) : std::runtime_error(message), x_code(code) {}
   [[nodiscard]] Code code() const noexcept { return x_code; }

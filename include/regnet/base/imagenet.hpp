@@ -4,7 +4,9 @@
 #include <span>
 #include <string_view>
 
-namespace regnet {
+#include <regnet/base/export.hpp>
+
+namespace REGNET_API regnet {
 
 struct ImagenetClass {
   std::string_view wnid;  // WordNet id, such as "n01440764"

@@ -7,8 +7,9 @@
 #include <span>
 
 #include <regnet/base/byte_owner.hpp>
+#include <regnet/base/export.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 class MappedFile final : public ByteOwner {
  public:

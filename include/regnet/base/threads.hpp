@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <string>
 
-namespace regnet {
+#include <regnet/base/export.hpp>
+
+namespace REGNET_API regnet {
 
 struct ThreadCount {
   int count = 1;

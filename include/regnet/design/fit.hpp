@@ -6,9 +6,10 @@
 #include <limits>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/design/stages.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 struct Fit {
   Params params;      // of the depth, group width and bottleneck of the stages

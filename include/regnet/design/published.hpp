@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace regnet {
+#include <regnet/base/export.hpp>
+
+namespace REGNET_API regnet {
 
 struct PublishedAccuracy {
   std::string name;    // "mmcls/regnetx_400mf": the file's folder and stem

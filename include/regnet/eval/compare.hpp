@@ -4,9 +4,10 @@
 #include <string>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/eval/predictions.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 struct Comparison {
   int images = 0;     // in both runs

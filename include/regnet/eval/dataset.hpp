@@ -11,8 +11,9 @@
 #include <vector>
 
 #include <regnet/base/byte_owner.hpp>
+#include <regnet/base/export.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 struct Sample {
   std::filesystem::path path;  // of the file; of a member of a tar the tar's path and its name

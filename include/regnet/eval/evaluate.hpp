@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/eval/dataset.hpp>
 #include <regnet/eval/metrics.hpp>
 #include <regnet/image/decode.hpp>
 #include <regnet/image/recipe.hpp>
 #include <regnet/plan/session.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 struct EvaluateOptions {
   int batch = 8;             // images per run of one worker

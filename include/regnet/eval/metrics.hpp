@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
-namespace regnet {
+#include <regnet/base/export.hpp>
+
+namespace REGNET_API regnet {
 
 // What the network said about one image.
 struct Answer {

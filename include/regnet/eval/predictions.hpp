@@ -8,9 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/eval/evaluate.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 struct ImageResult {
   int index = 0;      // in the list of the whole data set, from 0

@@ -4,9 +4,10 @@
 #include <filesystem>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/eval/predictions.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 struct ClassCount {
   int label = 0;

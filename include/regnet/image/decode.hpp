@@ -6,9 +6,10 @@
 #include <span>
 #include <string>
 
+#include <regnet/base/export.hpp>
 #include <regnet/image/image.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 enum class Exif { ignore, apply };  // orientation; Pillow ignores it, OpenCV's imread applies it
 

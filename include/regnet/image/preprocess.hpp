@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/image/decode.hpp>
 #include <regnet/image/image.hpp>
 #include <regnet/image/recipe.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // Resizes, crops and normalises into `dst`, 3 x crop x crop floats, channel planes in the recipe's order.
 // Throws invalid_argument when dst has another size, the recipe breaks validate or the image has no pixels; unsupported when the image is so

@@ -8,7 +8,9 @@
 #include <string>
 #include <string_view>
 
-namespace regnet {
+#include <regnet/base/export.hpp>
+
+namespace REGNET_API regnet {
 
 enum class Interpolation { opencv_bilinear_u8, opencv_bilinear_f32, pillow_bilinear, pillow_bicubic };
 enum class CropOffset { half_even, ceil };  // how (size - crop) / 2 is rounded

@@ -3,9 +3,10 @@
 
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/image/image.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 enum class PillowFilter { bilinear, bicubic };
 

@@ -5,9 +5,10 @@
 #include <string>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/weights/bind.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // In order of gravity. With one of the first three the logits would be NaN, infinite or wrong; compile refuses such weights.
 enum class Flaw {

@@ -7,10 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/graph/graph.hpp>
 #include <regnet/plan/options.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // Layers of one shape in one network.
 struct LayerTime {

@@ -3,7 +3,9 @@
 
 #include <string>
 
-namespace regnet {
+#include <regnet/base/export.hpp>
+
+namespace REGNET_API regnet {
 
 struct MachineLimits {
   double gflops = 0;       // fused multiply-adds of float, two operations each, from registers, on all threads together

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,13 @@ constexpr std::string_view name_of(Backend backend) {
     case Backend::reference: return "reference";
   }
   return "?";
+}
+
+// The inverse.
+constexpr std::optional<Backend> backend_of(std::string_view name) {
+  for (const Backend backend : {Backend::automatic, Backend::own, Backend::onednn, Backend::reference})
+    if (name == name_of(backend)) return backend;
+  return {};
 }
 
 struct SessionOptions {

@@ -7,11 +7,12 @@
 #include <string>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/plan/examine.hpp>
 #include <regnet/plan/options.hpp>
 #include <regnet/weights/bind.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // What runs a layer.
 struct LayerReport {

@@ -6,9 +6,10 @@
 #include <string>
 
 #include <regnet/base/existing.hpp>
+#include <regnet/base/export.hpp>
 #include <regnet/plan/plan.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // Writes the plan and what its maker wants to have back, under another name until all is on the disk. Throws invalid_argument for a plan of another backend, unsupported when
 // `about` and the graph take more than 4 MiB, not_found or io when the file cannot be written.

@@ -8,9 +8,10 @@
 #include <string>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/weights/bind.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // Real value = scale x integer: u8 for outputs of ReLU, s8 for others. By the name of the fused convolution that makes them.
 struct Quantization {

@@ -8,9 +8,10 @@
 #include <span>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/plan/plan.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // Called after each layer; values() copies its outputs, batch x channels x height x width, row-major. What one layer is depends on the backend: the fast ones' hold what is
 // fused into them (batch norm, addition, ReLU), and the last of a block gives the block's result in all. The own backend calls it for one image after the other.

@@ -7,10 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include <regnet/base/export.hpp>
 #include <regnet/plan/options.hpp>
 #include <regnet/weights/bind.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // Layers of one shape: "3x3 240 to 240 in 2 groups at 28x28" (kernel and stride, channels, output).
 inline std::string layer_shape(const Conv& conv, const Dims& output) {

@@ -4,10 +4,11 @@
 #include <filesystem>
 
 #include <regnet/base/existing.hpp>
+#include <regnet/base/export.hpp>
 #include <regnet/weights/names.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // Every tensor, in its order, as `naming` spells it. Prefixes of wrappers go, as in to_canonical; num_batches_tracked stays, and so do the counters of
 // averaged models, under their own names. Throws as to_canonical does. The result keeps the tensors' bytes alive.

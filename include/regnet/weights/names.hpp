@@ -7,9 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include <regnet/base/export.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 enum class Naming { pycls, mmcls, timm, torchvision, transformers, vissl };
 

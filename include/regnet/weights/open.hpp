@@ -4,9 +4,10 @@
 #include <filesystem>
 #include <string>
 
+#include <regnet/base/export.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // Maps the file and reads it; the mapping lives as long as the tensors. Throws as the readers do, with the path in front of the message. Of other kinds of
 // files the message says what they look like: bad_format for what holds no weights (empty, an HTML page, a Git LFS pointer, anything unknown), unsupported

@@ -6,9 +6,10 @@
 #include <memory>
 #include <span>
 
+#include <regnet/base/export.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // Reads the header and returns views into `bytes`, which `owner` keeps alive; the tensors come in the order of their bytes. The metadata's
 // "regnet.classes", a JSON list of strings, becomes class_names.

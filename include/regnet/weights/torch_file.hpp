@@ -7,9 +7,10 @@
 #include <span>
 #include <string>
 
+#include <regnet/base/export.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace regnet {
+namespace REGNET_API regnet {
 
 // Both take the file's bytes, which `owner` keeps alive. They read little-endian files of pickle protocols 2 to 4 (and of 5 as far as it adds no opcodes).
 //

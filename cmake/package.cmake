@@ -1,0 +1,98 @@
+# What others link: an install tree that can be moved, a build tree, pkg-config, and packages by CPack.
+include(CMakePackageConfigHelpers)
+
+# oneDNN in .deps belongs to this source tree and to nobody else, and Debian's has another API: it is installed in a folder of ours beside the library.
+set(REGNET_ONEDNN "")
+if(REGNET_BUILD_LIBRARY)
+  get_target_property(REGNET_ONEDNN DNNL::dnnl IMPORTED_LOCATION_RELEASE)
+  if(NOT REGNET_ONEDNN)
+    get_target_property(REGNET_ONEDNN DNNL::dnnl LOCATION)
+  endif()
+  get_filename_component(REGNET_ONEDNN "${REGNET_ONEDNN}" REALPATH)
+  get_filename_component(deps "${PROJECT_SOURCE_DIR}/.deps" REALPATH)
+  string(FIND "${REGNET_ONEDNN}" "${deps}/" at)
+  if(at EQUAL 0)
+    set(REGNET_ONEDNN_IS_OURS ON)
+  else()
+    set(REGNET_ONEDNN_IS_OURS OFF)
+  endif()
+  option(REGNET_BUNDLE_ONEDNN "Install oneDNN with regnet, in a folder of its own" ${REGNET_ONEDNN_IS_OURS})
+  get_filename_component(REGNET_ONEDNN_FOLDER "${REGNET_ONEDNN}" DIRECTORY)
+
+  # Where the installed library and command look for it.
+  file(RELATIVE_PATH lib_from_bin "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}")
+  if(REGNET_BUNDLE_ONEDNN)
+    set_target_properties(regnet PROPERTIES INSTALL_RPATH "$ORIGIN/regnet")
+    set(REGNET_COMMAND_RPATH "$ORIGIN/${lib_from_bin};$ORIGIN/${lib_from_bin}/regnet")
+  else()
+    set_target_properties(regnet PROPERTIES INSTALL_RPATH "${REGNET_ONEDNN_FOLDER}")
+    set(REGNET_COMMAND_RPATH "$ORIGIN/${lib_from_bin};${REGNET_ONEDNN_FOLDER}")
+  endif()
+endif()
+
+# The build tree: find_package(regnet) with regnet_DIR or CMAKE_PREFIX_PATH pointing at it.
+set(REGNET_CONFIG_FOLDER "${CMAKE_INSTALL_LIBDIR}/cmake/regnet")
+set(REGNET_CONFIG_MODULES "${PROJECT_SOURCE_DIR}/cmake")
+get_target_property(kind regnet_headers TYPE)
+set(REGNET_IS_SHARED OFF)
+if(REGNET_BUILD_LIBRARY)
+  get_target_property(kind regnet TYPE)
+  if(kind STREQUAL "SHARED_LIBRARY")
+    set(REGNET_IS_SHARED ON)
+  endif()
+endif()
+set(REGNET_BUNDLED_ONEDNN "")
+configure_file(cmake/regnetConfig.cmake.in "${PROJECT_BINARY_DIR}/regnetConfig.cmake" @ONLY)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/regnetConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+export(TARGETS regnet_headers NAMESPACE regnet:: FILE "${PROJECT_BINARY_DIR}/regnetHeaders.cmake")
+if(REGNET_BUILD_LIBRARY)
+  export(TARGETS regnet NAMESPACE regnet:: FILE "${PROJECT_BINARY_DIR}/regnetLibrary.cmake")
+endif()
+
+if(NOT REGNET_INSTALL)
+  return()
+endif()
+
+install(TARGETS regnet_headers EXPORT regnetHeaders FILE_SET HEADERS COMPONENT development)
+install(EXPORT regnetHeaders NAMESPACE regnet:: DESTINATION "${REGNET_CONFIG_FOLDER}" COMPONENT development)
+set(REGNET_CONFIG_MODULES "")
+if(REGNET_BUILD_LIBRARY)
+  install(TARGETS regnet EXPORT regnetLibrary
+    FILE_SET HEADERS COMPONENT development
+    ARCHIVE COMPONENT development
+    LIBRARY COMPONENT runtime NAMELINK_COMPONENT development)
+  install(EXPORT regnetLibrary NAMESPACE regnet:: DESTINATION "${REGNET_CONFIG_FOLDER}" COMPONENT development)
+  install(FILES cmake/Finddnnl.cmake cmake/Findlibdeflate.cmake DESTINATION "${REGNET_CONFIG_FOLDER}" COMPONENT development)
+  if(REGNET_BUNDLE_ONEDNN)
+    set(REGNET_BUNDLED_ONEDNN libdnnl.so.3)
+    install(FILES "${REGNET_ONEDNN}" DESTINATION "${CMAKE_INSTALL_LIBDIR}/regnet" RENAME ${REGNET_BUNDLED_ONEDNN} COMPONENT runtime)
+    file(GLOB documents "${REGNET_ONEDNN_FOLDER}/../share/doc/*/*")
+    install(FILES ${documents} DESTINATION "${CMAKE_INSTALL_DOCDIR}/onednn" COMPONENT runtime)  # its licences
+  endif()
+
+  # pkg-config
+  file(RELATIVE_PATH REGNET_PREFIX_FROM_PC "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
+  set(REGNET_PC_ONEDNN "-L${REGNET_ONEDNN_FOLDER} -Wl,-rpath,${REGNET_ONEDNN_FOLDER}")
+  if(REGNET_BUNDLE_ONEDNN)
+    set(REGNET_PC_ONEDNN "-L\${libdir}/regnet -Wl,-rpath,\${libdir}/regnet")
+  endif()
+  configure_file(cmake/regnet.pc.in "${PROJECT_BINARY_DIR}/regnet.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/regnet.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT development)
+endif()
+configure_package_config_file(cmake/regnetConfig.cmake.in "${PROJECT_BINARY_DIR}/installed/regnetConfig.cmake" INSTALL_DESTINATION "${REGNET_CONFIG_FOLDER}"
+  PATH_VARS CMAKE_INSTALL_LIBDIR NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+install(FILES "${PROJECT_BINARY_DIR}/installed/regnetConfig.cmake" "${PROJECT_BINARY_DIR}/regnetConfigVersion.cmake"
+  DESTINATION "${REGNET_CONFIG_FOLDER}" COMPONENT development)
+install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}" RENAME copyright COMPONENT runtime)
+
+if(PROJECT_IS_TOP_LEVEL AND REGNET_BUILD_LIBRARY)
+  set(CPACK_PACKAGE_CONTACT "The regnet developers <regnet@localhost>")
+  set(CPACK_GENERATOR TGZ DEB)
+  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+  set(CPACK_DEBIAN_PACKAGE_SECTION science)
+  set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${REGNET_ONEDNN_FOLDER}")
+  set(CPACK_PACKAGE_DESCRIPTION "RegNetX image classifiers in C++: loads published checkpoints, runs, evaluates and measures them on CPUs.")
+  set(CPACK_STRIP_FILES ON)
+  include(CPack)
+endif()
