@@ -110,7 +110,7 @@ std::vector<std::uint32_t> checksums(std::span<const std::byte> bytes) {
 detail::Ways ways_of(const Json& json, const Graph& fused) {
   detail::Ways ways;
   for (const auto& [name, way] : json.items()) {
-    const auto node = std::find_if(fused.nodes().begin(), fused.nodes().end(), [&](const Node& one) { return one.name == name; });
+    const auto node = std::find_if(fused.nodes().begin(), fused.nodes().end(), [&name = name](const Node& one) { return one.name == name; });
     const auto* conv = node == fused.nodes().end() ? nullptr : std::get_if<Conv>(&node->op);
     const std::optional<detail::Way> known = detail::way_of(way.get<std::string>());
     if (!conv || !known || !detail::can(*known, *conv)) fail(Code::bad_format, "no layer ", in_quotes(name), " that goes by ", in_quotes(way.dump()));
