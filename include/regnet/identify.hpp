@@ -10,19 +10,19 @@
 #include <regnet/weights/names.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 // "RegNetX depths 1,2 widths ..." for networks without a name.
-std::string in_words(const NetworkShape& network);
+REGNET_API std::string in_words(const NetworkShape& network);
 
 // The zoo's name for a network, else the design stored in the file ("regnet.model" in the metadata), else the stages in words.
 // Throws mismatch when the stored design gives other stages.
-std::string network_name(const NetworkShape& network, const Checkpoint& checkpoint);
+REGNET_API std::string network_name(const NetworkShape& network, const Checkpoint& checkpoint);
 
 // The names of the classes: the file's, or ImageNet's for a thousand; none, with a warning added, when the file has another number of names than classes.
-std::vector<std::string> class_names_of(const Checkpoint& checkpoint, int classes, std::vector<std::string>& warnings);
+REGNET_API std::vector<std::string> class_names_of(const Checkpoint& checkpoint, int classes, std::vector<std::string>& warnings);
 
 // The recipe for a file: its own ("regnet.preset" in the metadata), else by naming. `source` receives the reason.
-Recipe default_recipe(const Checkpoint& checkpoint, Naming naming, const std::string& origin, std::string& source);
+REGNET_API Recipe default_recipe(const Checkpoint& checkpoint, Naming naming, const std::string& origin, std::string& source);
 
 }  // namespace regnet

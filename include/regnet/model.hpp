@@ -16,7 +16,7 @@
 #include <regnet/weights/names.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct LoadOptions {
   std::string model;        // a name or design the weights must fit; empty: recognised from their shapes
@@ -43,13 +43,13 @@ struct Model {
 };
 
 // Reads, recognises, binds and compiles; of a plan file (save_model) there is only the mapping left to do. Throws Error as the stations do, with the path in front.
-Model load_model(const std::filesystem::path& weights, const LoadOptions& options = {});
+REGNET_API Model load_model(const std::filesystem::path& weights, const LoadOptions& options = {});
 
 // The same for a checkpoint that is already open; `origin` names it in messages and helps to tell torchvision's two recipes apart.
-Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options = {});
+REGNET_API Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options = {});
 
 // Writes a plan file (plan/plan_file.hpp) with all that is here; load_model reads it. Throws as save_plan.
-void save_model(const Model& model, const std::filesystem::path& path, Existing existing = Existing::keep);
+REGNET_API void save_model(const Model& model, const std::filesystem::path& path, Existing existing = Existing::keep);
 
 struct Prediction {
   int class_index = 0;
@@ -59,9 +59,9 @@ struct Prediction {
 };
 
 // The k likeliest classes, best first. Throws numeric when a logit is NaN or infinite.
-std::vector<Prediction> predictions(const Model& model, std::span<const float> logits, int k);
+REGNET_API std::vector<Prediction> predictions(const Model& model, std::span<const float> logits, int k);
 
 // Preprocesses, runs and ranks one image. The session must have batch 1.
-std::vector<Prediction> classify(const Model& model, Session& session, const Image& image, int k = 5);
+REGNET_API std::vector<Prediction> classify(const Model& model, Session& session, const Image& image, int k = 5);
 
 }  // namespace regnet

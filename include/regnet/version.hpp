@@ -5,9 +5,9 @@
 
 #include <regnet/base/export.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
-std::string_view version();  // "0.1.0"
-std::string_view commit();   // of the source tree, with "-dirty" when it had changes; "unknown" outside git
+REGNET_API std::string_view version();  // "0.1.0"
+REGNET_API std::string_view commit();   // of the source tree, with "-dirty" when it had changes; "unknown" outside git
 
 }  // namespace regnet

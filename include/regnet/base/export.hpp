@@ -1,4 +1,4 @@
-// REGNET_API: in front of the namespace of a header whose functions are compiled into the library: a shared library shows these symbols and no others.
+// REGNET_API: in front of what is compiled into the library. A shared library shows these symbols and no others.
 #pragma once
 
 #define REGNET_API [[gnu::visibility("default")]]

@@ -6,7 +6,7 @@
 
 #include <regnet/base/export.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct ImagenetClass {
   std::string_view wnid;  // WordNet id, such as "n01440764"
@@ -15,6 +15,6 @@ struct ImagenetClass {
 };
 
 // By class index, which is also the order of the WordNet ids.
-std::span<const ImagenetClass> imagenet_classes();
+REGNET_API std::span<const ImagenetClass> imagenet_classes();
 
 }  // namespace regnet

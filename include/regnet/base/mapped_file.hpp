@@ -9,9 +9,9 @@
 #include <regnet/base/byte_owner.hpp>
 #include <regnet/base/export.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
-class MappedFile final : public ByteOwner {
+class REGNET_API MappedFile final : public ByteOwner {
  public:
   // Throws not_found or io, naming the path. An empty file gives an empty span.
   explicit MappedFile(const std::filesystem::path& path);

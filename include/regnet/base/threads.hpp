@@ -6,7 +6,7 @@
 
 #include <regnet/base/export.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct ThreadCount {
   int count = 1;
@@ -15,6 +15,6 @@ struct ThreadCount {
 
 // The smaller of the affinity mask and the CPU quota (cgroup v2 or v1), rounded up. In a container the number of CPUs of the host is no guide: with more
 // threads than quota, each wait for a throttled thread costs a scheduling period. `root` is where /proc and /sys are looked for.
-ThreadCount default_threads(const std::filesystem::path& root = "/");
+REGNET_API ThreadCount default_threads(const std::filesystem::path& root = "/");
 
 }  // namespace regnet

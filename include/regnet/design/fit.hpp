@@ -9,7 +9,7 @@
 #include <regnet/base/export.hpp>
 #include <regnet/design/stages.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct Fit {
   Params params;      // of the depth, group width and bottleneck of the stages
@@ -43,6 +43,6 @@ inline double fit_error(const std::vector<Stage>& stages, const Params& params, 
 
 // Searches w_0 in steps of 8, w_a and w_m on a grid that becomes finer around the best places, down to 0.01 and 0.001, at the depth of the stages. Group width and bottleneck are the largest of the
 // stages'; different ones cannot be one RegNet's. Of equally near ones those that make the same stages come first, then the smallest. Throws invalid_argument as validate(stages) does, and for more than 128 blocks.
-Fit fit(const std::vector<Stage>& stages, bool fitted_to_groups = true);
+REGNET_API Fit fit(const std::vector<Stage>& stages, bool fitted_to_groups = true);
 
 }  // namespace regnet

@@ -8,7 +8,7 @@
 
 #include <regnet/base/export.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct PublishedAccuracy {
   std::string name;    // "mmcls/regnetx_400mf": the file's folder and stem
@@ -25,13 +25,13 @@ struct PublishedAccuracy {
 };
 
 // All rows, by model from the smallest to the largest. Valid for the whole program.
-std::span<const PublishedAccuracy> published_accuracies();
+REGNET_API std::span<const PublishedAccuracy> published_accuracies();
 
 // The row with this name, or nullptr.
-const PublishedAccuracy* find_published(std::string_view name);
+REGNET_API const PublishedAccuracy* find_published(std::string_view name);
 
 // Reads a row. Throws bad_format, naming `name` and the key, for what is no JSON object of exactly these keys (resize may be missing) or no percentage, and
 // not_found for a model that does not exist; the preset is a name that nothing here knows.
-PublishedAccuracy parse_published(std::string_view name, std::string_view json);
+REGNET_API PublishedAccuracy parse_published(std::string_view name, std::string_view json);
 
 }  // namespace regnet

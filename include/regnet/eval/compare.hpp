@@ -7,7 +7,7 @@
 #include <regnet/base/export.hpp>
 #include <regnet/eval/predictions.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct Comparison {
   int images = 0;     // in both runs
@@ -27,9 +27,9 @@ struct Comparison {
 };
 
 // Images are matched by name. Throws mismatch when a name has different labels or comes twice in a run, invalid_argument when no image is in both.
-Comparison compare(const Predictions& a, const Predictions& b);
+REGNET_API Comparison compare(const Predictions& a, const Predictions& b);
 
 // The probability, for two runs of equal accuracy, of a split at least as uneven as `a_alone` to `b_alone`: twice the binomial tail at 1/2, at most 1.
-double mcnemar_exact(int a_alone, int b_alone);
+REGNET_API double mcnemar_exact(int a_alone, int b_alone);
 
 }  // namespace regnet

@@ -13,7 +13,7 @@
 #include <regnet/base/byte_owner.hpp>
 #include <regnet/base/export.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct Sample {
   std::filesystem::path path;  // of the file; of a member of a tar the tar's path and its name
@@ -30,13 +30,13 @@ struct Dataset {
 };
 
 // The image files below a folder, told by their extensions, sorted. Adds the number of other and hidden files to `ignored`.
-std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder, int& ignored);
+REGNET_API std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder, int& ignored);
 
 // What bare numbers are: class indices from 0, or ids of ILSVRC's development kit, which count from 1 in an order of their own.
 enum class LabelOrder { automatic, classes, ilsvrc };
 
 // "auto", "classes" or "ilsvrc". Throws invalid_argument.
-LabelOrder parse_label_order(std::string_view name);
+REGNET_API LabelOrder parse_label_order(std::string_view name);
 
 struct DatasetOptions {
   std::filesystem::path labels = {};          // for images without class folders: a labels file
@@ -57,9 +57,9 @@ struct DatasetOptions {
 //
 // Throws not_found, invalid_argument (no images; no labels; folders or numbers that fit no rule or several), mismatch (a label beyond the classes, naming file and
 // label; labels and images that do not match), bad_format (a labels file's line, a damaged tar).
-Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& options);
+REGNET_API Dataset open_dataset(const std::filesystem::path& path, const DatasetOptions& options);
 
 // So many of the samples, or all when there are fewer, spread evenly over the list, and so over the classes.
-Dataset spread_sample(Dataset dataset, int count);
+REGNET_API Dataset spread_sample(Dataset dataset, int count);
 
 }  // namespace regnet

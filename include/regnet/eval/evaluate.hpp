@@ -14,7 +14,7 @@
 #include <regnet/image/recipe.hpp>
 #include <regnet/plan/session.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct EvaluateOptions {
   int batch = 8;             // images per run of one worker
@@ -40,6 +40,7 @@ using Progress = std::function<void(int done, int total, int top1_correct)>;
 
 // Every worker decodes and classifies batches of its own, so that decoding of one runs beside computing of another and no thread ever waits for another.
 // The result depends neither on the number of workers nor on their timing. Throws numeric, naming the image, when a logit is NaN.
-Report evaluate(const Plan& plan, const Recipe& recipe, const Dataset& dataset, const EvaluateOptions& options = {}, const Progress& progress = {});
+REGNET_API Report evaluate(const Plan& plan, const Recipe& recipe, const Dataset& dataset, const EvaluateOptions& options = {},
+                           const Progress& progress = {});
 
 }  // namespace regnet

@@ -7,9 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <regnet/base/export.hpp>
-
-namespace REGNET_API regnet {
+namespace regnet {
 
 // What the network said about one image.
 struct Answer {

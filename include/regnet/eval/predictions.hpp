@@ -11,7 +11,7 @@
 #include <regnet/base/export.hpp>
 #include <regnet/eval/evaluate.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct ImageResult {
   int index = 0;      // in the list of the whole data set, from 0
@@ -25,23 +25,23 @@ struct Predictions {
   std::vector<ImageResult> images;
 };
 
-Counts count(const std::vector<ImageResult>& images, bool skip_errors);
+REGNET_API Counts count(const std::vector<ImageResult>& images, bool skip_errors);
 
 // One line for each image after a line of names: index and of (from 1, of the whole data set), image, label, error, and class and logit of up to five classes,
 // best first, and the probability of the first. Fields with commas, quotes or line ends are quoted as in RFC 4180; logits have the digits that give the same float again.
-void write_predictions(const Predictions& predictions, std::ostream& out);
+REGNET_API void write_predictions(const Predictions& predictions, std::ostream& out);
 
 // Its two parts: the line of names, and the other lines.
-std::string predictions_header();
-void write_rows(const Predictions& predictions, std::ostream& out);
+REGNET_API std::string predictions_header();
+REGNET_API void write_rows(const Predictions& predictions, std::ostream& out);
 
 // Throws not_found or io, and bad_format with path and line for what write_predictions would not have written.
-Predictions read_predictions(const std::filesystem::path& path);
+REGNET_API Predictions read_predictions(const std::filesystem::path& path);
 
 // The same for the text of such a file; messages begin with `where`.
-Predictions parse_predictions(std::string_view text, const std::string& where);
+REGNET_API Predictions parse_predictions(std::string_view text, const std::string& where);
 
 // The whole of several shards, in the order of the data set. Throws mismatch, naming images or shards, when some are missing, doubled, or of different data sets.
-Predictions merge(const std::vector<Predictions>& shards);
+REGNET_API Predictions merge(const std::vector<Predictions>& shards);
 
 }  // namespace regnet

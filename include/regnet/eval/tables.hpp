@@ -7,7 +7,7 @@
 #include <regnet/base/export.hpp>
 #include <regnet/eval/predictions.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct ClassCount {
   int label = 0;
@@ -16,13 +16,13 @@ struct ClassCount {
 };
 
 // One for each label that occurs, by label.
-std::vector<ClassCount> per_class(const std::vector<ImageResult>& images);
+REGNET_API std::vector<ClassCount> per_class(const std::vector<ImageResult>& images);
 
 // Labels after "Are we done with ImageNet?": for each validation image, by its number, the classes that people saw in it; none for images that nobody agreed on.
 using RealLabels = std::vector<std::vector<int>>;
 
 // Reads real.json, a list of lists of class indices. Throws not_found, io or bad_format.
-RealLabels read_real_labels(const std::filesystem::path& path);
+REGNET_API RealLabels read_real_labels(const std::filesystem::path& path);
 
 struct RealCounts {
   int n = 0;  // images with at least one class
@@ -30,7 +30,7 @@ struct RealCounts {
 };
 
 // Images are matched by the number in names like ILSVRC2012_val_00000001. Throws mismatch for a name without one and a number beyond the list.
-RealCounts count_real(const std::vector<ImageResult>& images, const RealLabels& labels);
+REGNET_API RealCounts count_real(const std::vector<ImageResult>& images, const RealLabels& labels);
 
 struct Confusion {
   int label = 0;
@@ -39,9 +39,9 @@ struct Confusion {
 };
 
 // The entries of the confusion matrix that are not zero, by label, then by predicted class.
-std::vector<Confusion> confusion(const std::vector<ImageResult>& images);
+REGNET_API std::vector<Confusion> confusion(const std::vector<ImageResult>& images);
 
 // The entries off the diagonal, the largest first; equal ones by label, then by predicted class.
-std::vector<Confusion> most_confused(const std::vector<ImageResult>& images, std::size_t limit);
+REGNET_API std::vector<Confusion> most_confused(const std::vector<ImageResult>& images, std::size_t limit);
 
 }  // namespace regnet

@@ -9,7 +9,7 @@
 #include <regnet/base/export.hpp>
 #include <regnet/image/image.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 enum class Exif { ignore, apply };  // orientation; Pillow ignores it, OpenCV's imread applies it
 
@@ -19,12 +19,12 @@ enum class Exif { ignore, apply };  // orientation; Pillow ignores it, OpenCV's 
 // Throws bad_format (truncated or damaged: where libjpeg would go on with grey or garbage, this stops) or unsupported (other formats and JPEG processes, named;
 // more than 2^28 pixels). Memory is asked for only when the file is long enough to hold what its header claims.
 // JPEG: libjpeg-turbo with islow DCT and fancy upsampling, as Pillow and OpenCV use it.
-Image decode_image(std::span<const std::byte> bytes, Exif exif = Exif::ignore);
+REGNET_API Image decode_image(std::span<const std::byte> bytes, Exif exif = Exif::ignore);
 
 // Reads and decodes a file. Throws as above and not_found or io, with the path in front.
-Image load_image(const std::filesystem::path& path, Exif exif = Exif::ignore);
+REGNET_API Image load_image(const std::filesystem::path& path, Exif exif = Exif::ignore);
 
 // "libjpeg-turbo 2.1.5, libpng 1.6.39": what decodes in this process. (libjpeg-turbo's is the version of the headers: the library does not tell.)
-std::string decoder_versions();
+REGNET_API std::string decoder_versions();
 
 }  // namespace regnet

@@ -10,7 +10,7 @@
 
 #include <regnet/base/export.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 enum class Interpolation { opencv_bilinear_u8, opencv_bilinear_f32, pillow_bilinear, pillow_bicubic };
 enum class CropOffset { half_even, ceil };  // how (size - crop) / 2 is rounded
@@ -31,17 +31,17 @@ struct Recipe {
 };
 
 // The presets: pycls, mmcls, torchvision-v1, torchvision-v2, timm (for its pycls_in1k weights). Valid for the whole program.
-std::span<const Recipe> presets();
+REGNET_API std::span<const Recipe> presets();
 
 // Throws not_found, listing the names there are.
-const Recipe& find_preset(std::string_view name);
+REGNET_API const Recipe& find_preset(std::string_view name);
 
 // Throws invalid_argument, naming the field: resize and crop must be positive and at most 16384, crop not above resize (frameworks then pad with black or
 // return a smaller image, and no published number was measured so), value_range 1 or 255, mean finite, std finite and positive.
-void validate(const Recipe& recipe);
+REGNET_API void validate(const Recipe& recipe);
 
 // Fields to change in a recipe; those left empty stay.
-struct RecipeOverrides {
+struct REGNET_API RecipeOverrides {
   std::optional<int> resize, crop;
   std::optional<Interpolation> interpolation;
   std::optional<CropOffset> crop_offset;
@@ -66,14 +66,14 @@ constexpr std::string_view name_of(CropOffset offset) { return offset == CropOff
 constexpr std::string_view name_of(ChannelOrder order) { return order == ChannelOrder::bgr ? "bgr" : "rgb"; }
 
 // The inverse of name_of. Throws invalid_argument, listing the names there are.
-Interpolation parse_interpolation(std::string_view name);
-CropOffset parse_crop_offset(std::string_view name);
-ChannelOrder parse_channel_order(std::string_view name);
+REGNET_API Interpolation parse_interpolation(std::string_view name);
+REGNET_API CropOffset parse_crop_offset(std::string_view name);
+REGNET_API ChannelOrder parse_channel_order(std::string_view name);
 
 // One JSON object with the keys name, resize, crop, interpolation, crop_offset, channels, value_range, mean, std, on one line. Both ways lossless.
-std::string to_json(const Recipe& recipe);
+REGNET_API std::string to_json(const Recipe& recipe);
 
 // Strict: throws bad_format, naming the key, when one is missing, unknown, of another type, or breaks validate.
-Recipe recipe_from_json(std::string_view json);
+REGNET_API Recipe recipe_from_json(std::string_view json);
 
 }  // namespace regnet

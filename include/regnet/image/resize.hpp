@@ -6,7 +6,7 @@
 #include <regnet/base/export.hpp>
 #include <regnet/image/image.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 enum class PillowFilter { bilinear, bicubic };
 
@@ -24,16 +24,16 @@ struct Window {
 
 // Pillow's Image.resize for uint8: separable, antialiased (the support grows when shrinking), 22-bit fixed point, rounded to 8 bits between the passes.
 // Equal in every byte to Pillow.
-Image resize_pillow(const Image& src, int width, int height, PillowFilter filter);
-Image resize_pillow(const Image& src, int width, int height, PillowFilter filter, const Window& window);
+REGNET_API Image resize_pillow(const Image& src, int width, int height, PillowFilter filter);
+REGNET_API Image resize_pillow(const Image& src, int width, int height, PillowFilter filter, const Window& window);
 
 // OpenCV's INTER_LINEAR for uint8: two taps, 11-bit fixed point, no antialiasing. Equal in every byte to OpenCV.
-Image resize_opencv(const Image& src, int width, int height);
-Image resize_opencv(const Image& src, int width, int height, const Window& window);
+REGNET_API Image resize_opencv(const Image& src, int width, int height);
+REGNET_API Image resize_opencv(const Image& src, int width, int height, const Window& window);
 
 // OpenCV's INTER_LINEAR for float pixels, which are the source's grey levels / divisor. Returns height x width x 3 values, not rounded.
 // Equal in every bit to OpenCV's own code; its x86 builds prefer IPP, which departs from that by up to 0.008 of 255.
-std::vector<float> resize_opencv_float(const Image& src, int width, int height);
-std::vector<float> resize_opencv_float(const Image& src, int width, int height, const Window& window, float divisor = 1);
+REGNET_API std::vector<float> resize_opencv_float(const Image& src, int width, int height);
+REGNET_API std::vector<float> resize_opencv_float(const Image& src, int width, int height, const Window& window, float divisor = 1);
 
 }  // namespace regnet

@@ -8,7 +8,7 @@
 #include <regnet/base/export.hpp>
 #include <regnet/weights/bind.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 // In order of gravity. With one of the first three the logits would be NaN, infinite or wrong; compile refuses such weights.
 enum class Flaw {
@@ -29,9 +29,9 @@ struct Finding {
 };
 
 // One line for each kind, worst first, with the names of up to four tensors and the number of values in each.
-std::vector<std::string> describe(const std::vector<Finding>& findings);
+REGNET_API std::vector<std::string> describe(const std::vector<Finding>& findings);
 
 // Folds layer by layer and keeps nothing; pages of a mapped file are given back.
-std::vector<Finding> examine(const BoundWeights& weights);
+REGNET_API std::vector<Finding> examine(const BoundWeights& weights);
 
 }  // namespace regnet

@@ -11,7 +11,7 @@
 #include <regnet/graph/graph.hpp>
 #include <regnet/plan/options.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 // Layers of one shape in one network.
 struct LayerTime {
@@ -45,7 +45,7 @@ struct LatencyTable {
 };
 
 // This machine and version, without networks: what a table must fit to be used.
-LatencyTable latency_key(const SessionOptions& session, int resolution, Precision precision = Precision::f32);
+REGNET_API LatencyTable latency_key(const SessionOptions& session, int resolution, Precision precision = Precision::f32);
 
 using GraphOf = std::function<Graph(const std::string& name)>;
 
@@ -59,11 +59,12 @@ struct LatencyOptions {
 
 // Runs networks with synthetic weights, one at a time, in rounds some time apart, and takes what a tenth of the times stay below. Machines that are shared, or change their clock, are slow for
 // seconds or minutes, which a median over a short while takes for the network's own. Throws as compile does; int8 is unsupported, since it needs a quantisation.
-std::vector<NetworkTime> measure_latencies(const std::vector<std::string>& names, const GraphOf& graph_of, const LatencyOptions& options = {});
+REGNET_API std::vector<NetworkTime> measure_latencies(const std::vector<std::string>& names, const GraphOf& graph_of,
+                                                      const LatencyOptions& options = {});
 
 // Foretells from a table. A layer of a shape that was measured takes what it took there; others take what the nearest of their kind (in the logarithms of channels, group width and side)
 // would take by a linear rule of multiply-adds, weights and outputs.
-class LatencyModel {
+class REGNET_API LatencyModel {
  public:
   // Throws invalid_argument for a table without networks. The one called `left_out` is passed over, to see how well it is foretold by the others.
   explicit LatencyModel(const LatencyTable& table, std::string_view left_out = {});
@@ -94,11 +95,11 @@ struct PredictionError {
 using Counts = std::function<bool(const std::string& name)>;
 
 // How well the networks that `counts` are told by the table that holds them, and by the rest of the table without each of them. Throws invalid_argument when none counts.
-PredictionError fitted_error(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts);
-PredictionError cross_validate(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts);
+REGNET_API PredictionError fitted_error(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts);
+REGNET_API PredictionError cross_validate(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts);
 
 // One JSON array, both ways lossless. Reading is strict: throws bad_format.
-std::string to_json(const std::vector<LatencyTable>& tables);
-std::vector<LatencyTable> latency_tables_from_json(std::string_view json);
+REGNET_API std::string to_json(const std::vector<LatencyTable>& tables);
+REGNET_API std::vector<LatencyTable> latency_tables_from_json(std::string_view json);
 
 }  // namespace regnet

@@ -5,7 +5,7 @@
 
 #include <regnet/base/export.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 struct MachineLimits {
   double gflops = 0;       // fused multiply-adds of float, two operations each, from registers, on all threads together
@@ -16,13 +16,13 @@ struct MachineLimits {
 };
 
 // As the system names it; "unknown" where it does not.
-std::string cpu_name();
+REGNET_API std::string cpu_name();
 
 // How long a cache line takes from one core to another and is answered, in ns: half of a round trip between two threads. On virtual machines it may change within minutes, and with it
 // the speed of everything that threads do together. 0 where there is one thread only.
-double measure_handover(double seconds = 0.02);
+REGNET_API double measure_handover(double seconds = 0.02);
 
 // Takes about `seconds` for each of them. The best of several rounds, since others may use the machine too.
-MachineLimits measure_machine(int threads, double seconds = 0.2);
+REGNET_API MachineLimits measure_machine(int threads, double seconds = 0.2);
 
 }  // namespace regnet

@@ -12,7 +12,7 @@
 #include <regnet/plan/options.hpp>
 #include <regnet/weights/bind.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 // What runs a layer.
 struct LayerReport {
@@ -31,7 +31,7 @@ const PlanImpl& impl_of(const Plan& plan);
 Plan plan_of(std::shared_ptr<const PlanImpl> impl);
 }  // namespace detail
 
-class Plan {
+class REGNET_API Plan {
  public:
   [[nodiscard]] Dims input_dims() const;
   [[nodiscard]] int classes() const;
@@ -55,9 +55,9 @@ class Plan {
 // Folds, fuses, creates the kernels and packs the weights. A plan of oneDNN keeps the mapped checkpoint for sessions of other batch sizes, one of the own kernels does not.
 // Throws invalid_argument when the graph does not end in a linear layer or int8 lacks a scale, numeric when weights are or become NaN or infinite (naming the tensors), unsupported when
 // this CPU has no instructions for the precision or oneDNN has no kernel at all.
-Plan compile(BoundWeights weights, const CompileOptions& options = {});
+REGNET_API Plan compile(BoundWeights weights, const CompileOptions& options = {});
 
 // "oneDNN 3.2.0, AVX-512 ..., OMP": the library and instruction set that plans run on in this process.
-std::string engine_description();
+REGNET_API std::string engine_description();
 
 }  // namespace regnet

@@ -9,11 +9,11 @@
 #include <regnet/base/export.hpp>
 #include <regnet/plan/plan.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 // Writes the plan and what its maker wants to have back, under another name until all is on the disk. Throws invalid_argument for a plan of another backend, unsupported when
 // `about` and the graph take more than 4 MiB, not_found or io when the file cannot be written.
-void save_plan(const Plan& plan, const std::filesystem::path& path, const std::string& about, Existing existing = Existing::keep);
+REGNET_API void save_plan(const Plan& plan, const std::filesystem::path& path, const std::string& about, Existing existing = Existing::keep);
 
 struct PlanFile {
   Plan plan;
@@ -22,9 +22,9 @@ struct PlanFile {
 
 // Maps the file: processes share its pages. The plan has no findings: they are about weights that are not there any more. Throws bad_format when it is none, cut, or its
 // checksums differ, unsupported when it was made by another version or for another instruction set than this process uses, not_found, io.
-PlanFile load_plan(const std::filesystem::path& path);
+REGNET_API PlanFile load_plan(const std::filesystem::path& path);
 
 // By its magic; false for what cannot be read.
-bool is_plan_file(const std::filesystem::path& path);
+REGNET_API bool is_plan_file(const std::filesystem::path& path);
 
 }  // namespace regnet

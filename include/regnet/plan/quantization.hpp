@@ -11,7 +11,7 @@
 #include <regnet/base/export.hpp>
 #include <regnet/weights/bind.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 // Real value = scale x integer: u8 for outputs of ReLU, s8 for others. By the name of the fused convolution that makes them.
 struct Quantization {
@@ -26,7 +26,7 @@ using NextImage = std::function<bool(std::span<float> image)>;
 
 // Runs the images through the network in f32 and takes for each tensor the range that loses least: the mean square of what rounding and cutting off change together. `threads`: 0 for
 // default_threads(). Throws as compile and Session::run do, invalid_argument when there is no image, and unsupported for networks that the own backend cannot run.
-Quantization calibrate(const BoundWeights& weights, const NextImage& next, int threads = 0);
+REGNET_API Quantization calibrate(const BoundWeights& weights, const NextImage& next, int threads = 0);
 
 // How far int8 logits are from those of f32: the root of the mean square of their differences, in those of f32 logits from their image's mean.
 struct Sensitivity {
@@ -35,19 +35,20 @@ struct Sensitivity {
 };
 
 // For every layer with a scale, the worst first. `images`: as a session takes them, one after the other. Takes a compilation and a run of all images for each layer.
-std::vector<Sensitivity> sensitivity(const BoundWeights& weights, const Quantization& quantization, std::span<const float> images, int threads = 0);
+REGNET_API std::vector<Sensitivity> sensitivity(const BoundWeights& weights, const Quantization& quantization, std::span<const float> images,
+                                                int threads = 0);
 
 // That error of the whole network.
-double logit_error(const BoundWeights& weights, const Quantization& quantization, std::span<const float> images, int threads = 0);
+REGNET_API double logit_error(const BoundWeights& weights, const Quantization& quantization, std::span<const float> images, int threads = 0);
 
 // Keeps the layers that lose most in bf16, one more at a time, until logit_error is at most `bound`. Throws numeric when it is not even with all of them.
-Quantization widened(const BoundWeights& weights, Quantization quantization, std::span<const float> images, double bound, int threads = 0);
+REGNET_API Quantization widened(const BoundWeights& weights, Quantization quantization, std::span<const float> images, double bound, int threads = 0);
 
 // The same checkpoint with s8 weights where the quantization has them, under the same names, as an ordinary checkpoint: batch normalisation is what gives such weights their scale,
 // so that f32 can run it too. The scales go into the metadata, as "regnet.quantization". Throws as to_canonical and bind do, and invalid_argument for one that is quantised already.
-Checkpoint quantised(const Checkpoint& checkpoint, const Graph& graph, const Quantization& quantization);
+REGNET_API Checkpoint quantised(const Checkpoint& checkpoint, const Graph& graph, const Quantization& quantization);
 
 // What quantised put into a checkpoint; without scales when it is none. Throws bad_format.
-Quantization quantization_of(const Checkpoint& checkpoint);
+REGNET_API Quantization quantization_of(const Checkpoint& checkpoint);
 
 }  // namespace regnet

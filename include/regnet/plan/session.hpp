@@ -11,13 +11,13 @@
 #include <regnet/base/export.hpp>
 #include <regnet/plan/plan.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 // Called after each layer; values() copies its outputs, batch x channels x height x width, row-major. What one layer is depends on the backend: the fast ones' hold what is
 // fused into them (batch norm, addition, ReLU), and the last of a block gives the block's result in all. The own backend calls it for one image after the other.
 using LayerObserver = std::function<void(const LayerReport& layer, const std::function<std::vector<float>()>& values)>;
 
-class Session {
+class REGNET_API Session {
  public:
   // Throws invalid_argument for a batch outside 1..4096 or a negative thread count, unsupported when no kernel can run a layer, std::bad_alloc.
   explicit Session(const Plan& plan, const SessionOptions& options = {});

@@ -11,7 +11,7 @@
 #include <regnet/plan/options.hpp>
 #include <regnet/weights/bind.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 // Layers of one shape: "3x3 240 to 240 in 2 groups at 28x28" (kernel and stride, channels, output).
 inline std::string layer_shape(const Conv& conv, const Dims& output) {
@@ -45,13 +45,13 @@ struct Tuning {
 };
 
 // This machine and version, without layers: what a tuning must fit to be used.
-Tuning tuning_key(const SessionOptions& options);
+REGNET_API Tuning tuning_key(const SessionOptions& options);
 
 // Compiles the network once for each way and runs the plans in turns for about `seconds`, at least five rounds. Throws as compile; unsupported where the own backend has no kernels.
-Tuning tune(const BoundWeights& weights, const SessionOptions& options, double seconds = 3);
+REGNET_API Tuning tune(const BoundWeights& weights, const SessionOptions& options, double seconds = 3);
 
 // One JSON array, both ways lossless. Reading is strict: throws bad_format.
-std::string to_json(const std::vector<Tuning>& tunings);
-std::vector<Tuning> tunings_from_json(std::string_view json);
+REGNET_API std::string to_json(const std::vector<Tuning>& tunings);
+REGNET_API std::vector<Tuning> tunings_from_json(std::string_view json);
 
 }  // namespace regnet

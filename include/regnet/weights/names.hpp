@@ -10,23 +10,23 @@
 #include <regnet/base/export.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 enum class Naming { pycls, mmcls, timm, torchvision, transformers, vissl };
 
 inline constexpr std::array all_namings{Naming::pycls, Naming::mmcls, Naming::timm, Naming::torchvision, Naming::transformers, Naming::vissl};
 
-std::string_view name_of(Naming naming);
+REGNET_API std::string_view name_of(Naming naming);
 
 // The canonical name of `name`, or nothing when `naming` has no such tensor. num_batches_tracked is spelled too; mmcls's names are known with and
 // without "backbone." and "head.", those of VISSL (classy-vision) with and without "trunk." and "heads.".
-std::optional<std::string> canonical_name(Naming naming, std::string_view name);
+REGNET_API std::optional<std::string> canonical_name(Naming naming, std::string_view name);
 
 // The inverse: the spelling of a canonical name. Throws invalid_argument when it is none.
-std::string foreign_name(Naming naming, std::string_view canonical);
+REGNET_API std::string foreign_name(Naming naming, std::string_view canonical);
 
 // Counters of averaged models (torch's AveragedModel, mmengine's), which stand beside the wrapped network and are none of its tensors.
-bool is_averaging_counter(const NamedTensor& tensor);
+REGNET_API bool is_averaging_counter(const NamedTensor& tensor);
 
 struct CanonicalTensors {
   Naming naming = Naming::pycls;
@@ -38,6 +38,6 @@ struct CanonicalTensors {
 // Throws mismatch, naming examples, when only some names carry a prefix, when names of two frameworks are mixed, when some are unknown, when they are those
 // of a RegNetY or of no RegNet at all. The result keeps the tensors' bytes alive.
 // A torchvision ResNet with bottlenecks has exactly the names of mmcls without "backbone."; its shapes give it away (bind).
-CanonicalTensors to_canonical(const TensorMap& tensors);
+REGNET_API CanonicalTensors to_canonical(const TensorMap& tensors);
 
 }  // namespace regnet

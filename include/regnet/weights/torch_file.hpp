@@ -10,7 +10,7 @@
 #include <regnet/base/export.hpp>
 #include <regnet/weights/tensor_map.hpp>
 
-namespace REGNET_API regnet {
+namespace regnet {
 
 // Both take the file's bytes, which `owner` keeps alive. They read little-endian files of pickle protocols 2 to 4 (and of 5 as far as it adds no opcodes).
 //
@@ -28,7 +28,8 @@ namespace REGNET_API regnet {
 // Throw bad_format (damage, bounds, checksums, unknown opcodes with their place, a call in place of a tensor), unsupported (TorchScript, whole pickled
 // models, encrypted archives, big endian, element types that DType lacks, and what is beyond the bounds; named in the message) and not_found (weights_key).
 // The bounds: 400,000 opcodes; max_tensors tensors of max_rank extents, which together take at most 16 times the file and 16 MiB. Nothing recurses.
-Checkpoint read_torch_zip(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner, const std::string& weights_key = {});
-Checkpoint read_torch_legacy(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner, const std::string& weights_key = {});
+REGNET_API Checkpoint read_torch_zip(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner, const std::string& weights_key = {});
+REGNET_API Checkpoint read_torch_legacy(std::span<const std::byte> bytes, std::shared_ptr<const ByteOwner> owner,
+                                        const std::string& weights_key = {});
 
 }  // namespace regnet
