@@ -1,4 +1,4 @@
-"""Holds the table of ARCHITECTURE: which folder may include which. Usage: include_direction.py SOURCE_DIR"""
+"""Holds the line of travel of HACKING.md: which folder may include which. Usage: include_direction.py SOURCE_DIR"""
 
 import pathlib
 import re
