@@ -18,7 +18,7 @@ SOURCE = re.compile(r"[\w+-]+\.(?:py|sh|cmake|[ch]pp|inl)")
 # "regnet eval --data x", also behind a prompt, variables, a pipe, or another way to the command.
 COMMAND = re.compile(r"(?:^|[|&] ?|do ) *(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\S+/)?regnet +((?:[^|&#]|(?<! )#)*)")
 OPTION = re.compile(r"(?<![\w-])(--?[a-zA-Z][\w-]*)")
-SKIPPED = {"build", "__pycache__"}
+SKIPPED = {"build", "__pycache__", ".deps"}
 LEAST = {"links": 30, "paths": 80, "commands": 60}  # fewer, and this program has gone blind
 
 
@@ -51,14 +51,15 @@ def link_faults(root: pathlib.Path, document: pathlib.Path, text: str, count: di
 
 def path_faults(root: pathlib.Path, document: pathlib.Path, text: str, count: dict[str, int]) -> list[str]:
     """Words in backticks and in blocks are paths when their first part is one of the repository's folders, or of those that headers and sources are named
-    from; a source's name alone is one, too. Words in capitals stand for others."""
+    from; in backticks a source's name alone is one, too. Words in capitals stand for others."""
     bases = [root, root / document.parent, root / "include", root / "include/regnet", root / "src", root / "tests"]
     folders = {entry.name for base in bases for entry in base.iterdir() if entry.is_dir()} - SKIPPED
     found = []
-    for code in FENCE.findall(text) + SPAN.findall(FENCE.sub("", text)):
+    blocks, spans = FENCE.findall(text) + INDENTED.findall(FENCE.sub("", text)), SPAN.findall(FENCE.sub("", text))
+    for i, code in enumerate(blocks + spans):
         for word in re.findall(r"[^\s'\"=:,;()`]+", code):
             name = word.removeprefix("./").rstrip(".")
-            if SOURCE.fullmatch(name):
+            if i >= len(blocks) and SOURCE.fullmatch(name):
                 there = any(next((root / folder).rglob(name), None) for folder in ("src", "include", "tools", "tests", "examples", "bench", "cmake"))
             elif PATH.fullmatch(name) and name.split("/")[0] in folders and not re.search(r"\b[A-Z]+\b", pathlib.PurePath(name).stem):
                 # A program that is built is named without the ending of its source.
