@@ -380,8 +380,8 @@ void require_matching_onednn() {
   Dl_info where = {};
   const bool known = dladdr(reinterpret_cast<const void*>(&dnnl_version), &where) != 0 && where.dli_fname != nullptr;
   fail(Code::unsupported, known ? where.dli_fname : "oneDNN", ": expected oneDNN ", DNNL_VERSION_MAJOR, ".", DNNL_VERSION_MINOR, " or a later ",
-       DNNL_VERSION_MAJOR, ".x with the ", runtime(DNNL_CPU_RUNTIME), " runtime, which regnet was built with, found ", found.major, ".", found.minor, ".",
-       found.patch, " with ", runtime(found.cpu_runtime));
+       DNNL_VERSION_MAJOR, ".x with the ", runtime(DNNL_CPU_RUNTIME), " runtime, which regnet was built with, found ", found.major, ".", found.minor,
+       ".", found.patch, " with ", runtime(found.cpu_runtime));
 }
 
 std::shared_ptr<const PlanImpl> make_onednn_plan(BoundWeights weights, const SessionOptions& expected) {

@@ -101,7 +101,8 @@ TEST(Merge, ShardsInAnyOrderGiveTheWhole) {
 TEST(Merge, MissingDoubledAndForeignShardsAreNamed) {
   const Predictions whole = six();
   Predictions first{6, {whole.images[0], whole.images[3]}}, second{6, {whole.images[1], whole.images[4]}}, other{7, {whole.images[2]}};
-  EXPECT_REGNET_ERROR(merge({first, second}), Code::mismatch, "2 of 6 images are missing, the first is number 3: is a shard lost? Not among the files: shard 3/3");
+  EXPECT_REGNET_ERROR(merge({first, second}), Code::mismatch,
+                      "2 of 6 images are missing, the first is number 3: is a shard lost? Not among the files: shard 3/3");
   EXPECT_REGNET_ERROR(merge({first, second, first}), Code::mismatch, "image 1 ('0/a.jpg') comes twice: shard 1/3 is given twice");
   EXPECT_REGNET_ERROR(merge({first, other}), Code::mismatch, "of 6 and of 7 images");
   EXPECT_REGNET_ERROR(merge({}), Code::mismatch, "no predictions");
