@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building regnet needs: Debian packages by apt, oneDNN 3.2 from PyPI into .deps/onednn. Does nothing that is done already.
-# Usage: tools/deps.sh [developer]     "developer" adds GoogleTest and Google Benchmark.
+# Usage: tools/deps.sh [developer]     "developer" adds what tests and benchmarks need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,9 @@ onednn_hashes=(
 )
 
 packages=(g++ cmake ninja-build git ca-certificates libeigen3-dev nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libjpeg62-turbo-dev libpng-dev libdeflate-dev libarchive-dev)
-if [ "${1:-}" = developer ]; then packages+=(libgtest-dev libbenchmark-dev python3); fi
+if [ "${1:-}" = developer ]; then
+  packages+=(libgtest-dev libbenchmark-dev python3 clang libomp-dev ccache pkg-config dpkg-dev file debootstrap)
+fi
 if [ ! -e .deps/onednn/lib/libdnnl.so.3 ]; then packages+=(python3-pip); fi
 
 missing=()
