@@ -444,10 +444,12 @@ Command add_bench(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("bench", "Latency and throughput on this CPU, beside what the CPU can do at most");
   auto options = std::make_shared<BenchOptions>();
   CLI::Option* models = app->add_option("-m,--model", options->models,
-                                        "Networks: names with commas between them, a design, or wildcards such as 'regnetx_*' (the default)");
-  app->add_option("-b,--batch", options->batches, "Images per run: numbers and ranges, such as 1,2,4-8")->capture_default_str();
+                                        "Networks: names with commas between them, a design, or wildcards such as 'regnetx_*' (the default)")
+                            ->type_name("MODEL");
+  app->add_option("-b,--batch", options->batches, "Images per run: numbers and ranges, such as 1,2,4-8")->type_name("LIST")->capture_default_str();
   CLI::Option* threads =
-      app->add_option("-t,--threads", options->threads, "Threads of a session: numbers and ranges; by default as many as this process may use");
+      app->add_option("-t,--threads", options->threads, "Threads of a session: numbers and ranges; by default as many as this process may use")
+          ->type_name("LIST");
   CLI::Option* streams = app->add_option("--streams", options->streams, "Sessions that run at the same time on the same weights")
                              ->check(CLI::Range(1, 1024))
                              ->capture_default_str();
@@ -456,9 +458,11 @@ Command add_bench(CLI::App& regnet) {
       ->excludes(threads)
       ->excludes(streams);
   app->add_flag("--compact", options->compact, "Own kernels with weights at their own size: up to half the memory");
-  app->add_option("--tuning", options->tuning, tuning_help);
-  app->add_option("--weights", options->weights, "A checkpoint; without it synthetic weights, which take as long")->excludes(models);
-  app->add_option("--weights-key", options->weights_key, weights_key_help);
+  app->add_option("--tuning", options->tuning, tuning_help)->type_name("FILE");
+  app->add_option("--weights", options->weights, "A checkpoint; without it synthetic weights, which take as long")
+      ->type_name("FILE")
+      ->excludes(models);
+  app->add_option("--weights-key", options->weights_key, weights_key_help)->type_name("KEY");
   app->add_option("--resolution", options->resolution, "Side of the images")->check(CLI::Range(1, 4096))->capture_default_str();
   app->add_option("--backend", options->backend, "own or onednn (kernels), or auto (the faster)")
       ->check(CLI::IsMember({"auto", "own", "onednn", "reference"}))
@@ -468,8 +472,6 @@ Command add_bench(CLI::App& regnet) {
   app->add_flag("--layers", options->layers, "Each layer's time, share and implementation, and what bounds it");
   app->add_flag("--interactive", options->interactive, "Print \"ready\", then answer each line \"run SECONDS\" with the times of one network");
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
-  app->add_option("-o,--output", options->output, "md, csv, json or jsonl")
-      ->check(CLI::IsMember({"md", "csv", "json", "jsonl"}))
-      ->capture_default_str();
+  add_output(*app, options->output, {"md", "csv", "json", "jsonl"});
   return {app, [options] { return run(*options); }};
 }

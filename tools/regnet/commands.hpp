@@ -4,6 +4,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -23,6 +24,11 @@ struct Command {
   CLI::App* app = nullptr;
   Run run;
 };
+
+// The option for the form of the results on stdout; `form` holds the default.
+inline void add_output(CLI::App& app, std::string& form, const std::vector<std::string>& forms) {
+  app.add_option("-o,--output", form, "How the results are printed")->check(CLI::IsMember(forms))->capture_default_str();
+}
 
 Command add_info(CLI::App& regnet);
 Command add_inspect(CLI::App& regnet);

@@ -62,8 +62,8 @@ int run(const CompareOptions& options) {
 Command add_compare(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("compare", "Two runs over the same images: agreement, and whether their accuracies really differ");
   auto options = std::make_shared<CompareOptions>();
-  app->add_option("a", options->a, "A file of eval --predictions")->required();
-  app->add_option("b", options->b, "Another")->required();
-  app->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  app->add_option("a", options->a, "A file of eval --predictions")->type_name("FILE")->required();
+  app->add_option("b", options->b, "Another, over the same images")->type_name("FILE")->required();
+  add_output(*app, options->output, {"text", "json"});
   return {app, [options] { return run(*options); }};
 }

@@ -43,9 +43,9 @@ int run(const CompileChoice& options) {
 Command add_compile(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("compile", "A checkpoint to a plan file, which loads at once where the instruction set is the same");
   auto options = std::make_shared<CompileChoice>();
-  app->add_option("in", options->in, "A checkpoint, as predict takes it")->required();
-  app->add_option("out", options->out, "The plan file to write; predict and eval take it as --weights")->required();
-  app->add_option("--weights-key", options->weights_key, weights_key_help);
+  app->add_option("in", options->in, "A checkpoint, as predict takes it")->type_name("FILE")->required();
+  app->add_option("out", options->out, "The plan file to write; predict and eval take it as --weights")->type_name("FILE")->required();
+  app->add_option("--weights-key", options->weights_key, weights_key_help)->type_name("KEY");
   app->add_option("--dtype", options->dtype, dtype_help)->check(CLI::IsMember(dtype_names));
   app->add_flag("--compact", options->compact, "Weights at their own size: up to half the memory, about 5% slower from 3.2GF up");
   app->add_flag("--force", options->force, "Replace a file that exists");

@@ -79,12 +79,12 @@ int run(const ConvertOptions& options) {
 Command add_convert(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("convert", "Any checkpoint to safetensors, bit by bit, in the names of any framework");
   auto options = std::make_shared<ConvertOptions>();
-  app->add_option("in", options->in, "A safetensors file, or a PyTorch file in the zip or the legacy format")->required();
-  app->add_option("out", options->out, "The safetensors file to write")->required();
+  app->add_option("in", options->in, "A safetensors file, or a PyTorch file in the zip or the legacy format")->type_name("FILE")->required();
+  app->add_option("out", options->out, "The safetensors file to write")->type_name("FILE")->required();
   std::vector<std::string> namings;
   for (const regnet::Naming naming : regnet::all_namings) namings.emplace_back(name_of(naming));
-  app->add_option("--naming", options->naming, "Whose names; without it they stay as they are")->check(CLI::IsMember(namings));
-  app->add_option("--weights-key", options->weights_key, weights_key_help);
+  app->add_option("--naming", options->naming, "Whose names; without it they stay as they are")->type_name("NAMING")->check(CLI::IsMember(namings));
+  app->add_option("--weights-key", options->weights_key, weights_key_help)->type_name("KEY");
   app->add_flag("--force", options->force, "Replace a file that exists");
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
   return {app, [options] { return run(*options); }};

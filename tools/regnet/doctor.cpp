@@ -435,8 +435,8 @@ Command add_doctor(CLI::App& regnet) {
       regnet.add_subcommand("doctor", "What is wrong with an accuracy: tries label orders, preprocessing and weights on a sample; or the machine");
   auto options = std::make_shared<DoctorOptions>();
   options->model.add_options(*app);
-  app->add_option("--data", options->data, "Labelled images, as for eval");
-  app->add_option("--labels", options->labels, "Labels of images without class folders, as for eval");
+  app->add_option("--data", options->data, "Labelled images, as for eval")->type_name("PATH");
+  app->add_option("--labels", options->labels, "Labels of images without class folders, as for eval")->type_name("FILE");
   app->add_option("--labels-order", options->order, "What bare numbers are: classes (indices from 0), ilsvrc (ids of the development kit)")
       ->check(CLI::IsMember({"auto", "classes", "ilsvrc"}))
       ->capture_default_str();
@@ -445,6 +445,6 @@ Command add_doctor(CLI::App& regnet) {
       ->capture_default_str();
   app->add_option("--threads", options->threads, "Threads; by default as many as this process may use")->check(CLI::Range(1, 4096));
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
-  app->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  add_output(*app, options->output, {"text", "json"});
   return {app, [options] { return run(*options); }};
 }

@@ -83,13 +83,15 @@ Command add_eval(CLI::App& regnet) {
   auto options = std::make_shared<EvalOptions>();
   options->model.add_options(*app);
   app->add_option(
-      "--data", options->data,
-      "Folder or tar (also gz, zst) of class folders (WordNet ids, numbers, or names), of images with --labels, or of WebDataset shards; without "
-      "it the demo's 1,000 images");
-  app->add_option(
-      "--labels", options->labels,
-      "Labels of images without class folders: 'name label' or 'name,label' (a number or a WordNet id), Kaggle's CSV, or a list in the order of the "
-      "images, such as ILSVRC's ground truth");
+         "--data", options->data,
+         "Folder or tar (also gz, zst) of class folders (WordNet ids, numbers, or names), of images with --labels, or of WebDataset shards; without "
+         "it the demo's 1,000 images")
+      ->type_name("PATH");
+  app->add_option("--labels", options->labels,
+                  "Labels of images without class folders: 'name label' or 'name,label' (a number or a WordNet id), Kaggle's CSV, or a list in the "
+                  "order of the "
+                  "images, such as ILSVRC's ground truth")
+      ->type_name("FILE");
   app->add_option("--labels-order", options->order, "What bare numbers are: classes (indices from 0), ilsvrc (ids of the development kit)")
       ->check(CLI::IsMember({"auto", "classes", "ilsvrc"}))
       ->capture_default_str();
@@ -97,27 +99,34 @@ Command add_eval(CLI::App& regnet) {
   app->add_option("--threads", options->evaluate.threads,
                   "Threads, each decoding and classifying batches; by default as many as this process may use")
       ->check(CLI::Range(1, 4096));
-  CLI::Option* config = app->add_option(
-      "--config", options->config,
-      "A published row, such as mmcls/regnetx_400mf, or a .json file like those of configs/imagenet: its network and preset, and a verdict "
-      "against its accuracy");
+  CLI::Option* config =
+      app->add_option(
+             "--config", options->config,
+             "A published row, such as mmcls/regnetx_400mf, or a .json file like those of configs/imagenet: its network and preset, and a verdict "
+             "against its accuracy")
+          ->type_name("ROW");
   CLI::Option* configs =
       app->add_option("--configs", options->configs, "All rows that fit a pattern, such as 'mmcls/*', with the checkpoints of --weights-dir: a table")
+          ->type_name("PATTERN")
           ->excludes(config);
-  app->add_option("--weights-dir", options->weights_dir, "Folder of the checkpoints under their published names, or in SOURCE/MODEL/ below it");
-  app->add_option("--table", options->table, "Folder to write the table of --configs to: table.md, table.json, table.svg");
+  app->add_option("--weights-dir", options->weights_dir, "Folder of the checkpoints under their published names, or in SOURCE/MODEL/ below it")
+      ->type_name("FOLDER");
+  app->add_option("--table", options->table, "Folder to write the table of --configs to: table.md, table.json, table.svg")->type_name("FOLDER");
   app->add_option("--limit", options->limit, "Use only so many images, spread evenly over the list")->check(CLI::Range(1, 1'000'000));
-  app->add_option("--shard", options->shard, "I/N: only every N-th image from the I-th on, to be merged with the other shards");
-  app->add_option("--journal", options->journal, "File that grows with the run: a run that was killed goes on where it was, to the same numbers");
-  app->add_option("--predictions", options->predictions, "CSV file to write: image, label, five classes with their logits");
-  app->add_option("--confusion", options->confusion, "CSV file to write: label, predicted class, count");
-  app->add_option("--report", options->report, "HTML page to write, in one file: accuracy, calibration, classes, confused pairs, the worst mistakes");
+  app->add_option("--shard", options->shard, "Only every N-th image from the I-th on, to be merged with the other shards")->type_name("I/N");
+  app->add_option("--journal", options->journal, "File that grows with the run: a run that was killed goes on where it was, to the same numbers")
+      ->type_name("FILE");
+  app->add_option("--predictions", options->predictions, "CSV file to write: image, label, five classes with their logits")->type_name("FILE");
+  app->add_option("--confusion", options->confusion, "CSV file to write: label, predicted class, count")->type_name("FILE");
+  app->add_option("--report", options->report, "HTML page to write, in one file: accuracy, calibration, classes, confused pairs, the worst mistakes")
+      ->type_name("FILE");
   app->add_flag("--per-class", options->per_class, "Accuracy of each class, and the pairs confused most");
   app->add_flag("--subset-logits", options->subset_logits, "Choose answers only among the classes that the data set has");
   app->add_option("--real", options->real,
-                  "ReaL labels (real.json): the share of ImageNet validation images whose answer is one of the classes people saw");
-  CLI::Option* from = app->add_option("--from", options->from, "Count again from a predictions file, without network and images");
-  app->add_option("--merge", options->merge, "Join the predictions files of all shards")->excludes(from);
+                  "ReaL labels (real.json): the share of ImageNet validation images whose answer is one of the classes people saw")
+      ->type_name("FILE");
+  CLI::Option* from = app->add_option("--from", options->from, "Count again from a predictions file, without network and images")->type_name("FILE");
+  app->add_option("--merge", options->merge, "Join the predictions files of all shards")->type_name("FILE")->excludes(from);
   for (const char* ignored : {"--weights", "--predictions", "--confusion", "--report", "--per-class", "--real", "--from", "--merge", "--shard"})
     configs->excludes(app->get_option(ignored));
   app->get_option("--table")->needs(configs);
@@ -130,6 +139,6 @@ Command add_eval(CLI::App& regnet) {
   app->add_flag("--skip-errors", options->evaluate.skip_errors,
                 "Leave images that cannot be read out of the count instead of counting them as wrong");
   app->add_flag("-q,--quiet", options->quiet, "No progress and no notes");
-  app->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  add_output(*app, options->output, {"text", "json"});
   return {app, [options] { return run(*options); }};
 }

@@ -149,13 +149,12 @@ int run(const InfoOptions& options) {
 Command add_info(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("info", "Stages, parameters, MACs and activations of networks");
   auto options = std::make_shared<InfoOptions>();
-  app->add_option("model", options->models, "Names (regnetx_400mf, RegNetX-3.2GF, regnetx_004) or designs (w0=24,wa=24.48,wm=2.54,d=22,g=16)");
+  app->add_option("model", options->models, "Names (regnetx_400mf, RegNetX-3.2GF, regnetx_004) or designs (w0=24,wa=24.48,wm=2.54,d=22,g=16)")
+      ->type_name("MODEL");
   app->add_flag("--all", options->all, "The twelve published networks (the default without names)");
   app->add_option("--resolution", options->network.resolution, "Side of the input in pixels")->capture_default_str();
   app->add_option("--classes", options->network.classes, "Number of classes")->capture_default_str();
   app->add_flag("--layers", options->layers, "Every layer with its output and cost");
-  app->add_option("-o,--output", options->output, "table, md, csv, json or dot")
-      ->check(CLI::IsMember({"table", "md", "csv", "json", "dot"}))
-      ->capture_default_str();
+  add_output(*app, options->output, {"table", "md", "csv", "json", "dot"});
   return {app, [options] { return run(*options); }};
 }

@@ -149,8 +149,8 @@ int run(const InspectOptions& options) {
 Command add_inspect(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("inspect", "What a checkpoint file holds, without running it");
   auto options = std::make_shared<InspectOptions>();
-  app->add_option("file", options->file, "A safetensors file, or a PyTorch file in the zip or the legacy format")->required();
-  app->add_option("--weights-key", options->weights_key, weights_key_help);
-  app->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  app->add_option("file", options->file, "A safetensors file, or a PyTorch file in the zip or the legacy format")->type_name("FILE")->required();
+  app->add_option("--weights-key", options->weights_key, weights_key_help)->type_name("KEY");
+  add_output(*app, options->output, {"text", "json"});
   return {app, [options] { return run(*options); }};
 }

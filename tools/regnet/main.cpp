@@ -40,10 +40,11 @@ int main(int argc, char** argv) {
   CLI::App app{"RegNetX on CPUs: from design numbers to logits to a measured accuracy"};
   app.name("regnet");
   app.require_subcommand(1);
-  app.set_version_flag("--version", version_text);
+  app.set_help_flag("-h,--help", "The usage of the command or, after a subcommand, of that one");
+  app.set_version_flag("--version", version_text, "Version, commit, instruction set, libraries and threads");
   const std::vector<Command> commands{add_info(app),   add_inspect(app), add_convert(app),    add_compile(app), add_quantize(app),
                                       add_tune(app),   add_predict(app), add_preprocess(app), add_eval(app),    add_compare(app),
-                                      add_verify(app), add_doctor(app),  add_bench(app),      add_design(app)};
+                                      add_verify(app), add_doctor(app),  add_bench(app),      add_design(app),  add_manual(app)};
   for (int i = 1; i < argc; ++i) {
     // A script's unset variable must not turn "these weights" into "the demo".
     if (*argv[i] != '\0') continue;

@@ -41,19 +41,23 @@ std::optional<std::array<float, 3>> triple(const char* option, const std::string
 }  // namespace
 
 void RecipeChoice::add_options(CLI::App& app) {
+  app.option_defaults()->group("Preprocessing");
   std::string names;
   for (const regnet::Recipe& preset : regnet::presets()) names += (names.empty() ? "" : ", ") + preset.name;
-  app.add_option("--preset", x_preset, "Preprocessing: " + names);
+  app.add_option("--preset", x_preset, "Whose preprocessing: " + names)->type_name("PRESET");
   app.add_option("--resize", x_resize, "Short side after resizing, in pixels")->check(CLI::Range(1, 1'000'000));
   app.add_option("--crop", x_crop, "Side of the centre crop, in pixels")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--interpolation", x_interpolation, "opencv-bilinear-u8, opencv-bilinear-f32, pillow-bilinear or pillow-bicubic");
-  app.add_option("--crop-offset", x_crop_offset, "half-even or ceil");
-  app.add_option("--channels", x_channels, "rgb or bgr");
-  app.add_option("--mean", x_mean, "Mean of red, green, blue, in the preset's value range: three numbers with commas");
-  app.add_option("--std", x_std, "Standard deviation of red, green, blue");
-  app.add_option("--exif", x_exif, "ignore the orientation in a file, or apply it, as cv2.imread under pycls and mmcls does")
+  app.add_option("--interpolation", x_interpolation, "How images are resized")
+      ->check(CLI::IsMember({"opencv-bilinear-u8", "opencv-bilinear-f32", "pillow-bilinear", "pillow-bicubic"}));
+  app.add_option("--crop-offset", x_crop_offset, "How the crop's place is rounded when it falls between two pixels")
+      ->check(CLI::IsMember({"half-even", "ceil"}));
+  app.add_option("--channels", x_channels, "The order in which the network takes red, green and blue")->check(CLI::IsMember({"rgb", "bgr"}));
+  app.add_option("--mean", x_mean, "Mean of red, green, blue, in the preset's value range: three numbers with commas")->type_name("R,G,B");
+  app.add_option("--std", x_std, "Standard deviation of red, green, blue")->type_name("R,G,B");
+  app.add_option("--exif", x_exif, "Whether the orientation in a file is ignored, or applied, as cv2.imread under pycls and mmcls does")
       ->check(CLI::IsMember({"ignore", "apply"}))
       ->capture_default_str();
+  app.option_defaults()->group("Options");
 }
 
 regnet::RecipeOverrides RecipeChoice::overrides() const {
@@ -69,17 +73,19 @@ regnet::RecipeOverrides RecipeChoice::overrides() const {
 }
 
 void ModelChoice::add_options(CLI::App& app) {
+  app.option_defaults()->group("Network");
   app.add_option("--weights", x_weights,
                  "Checkpoint of pycls, mmcls, timm, torchvision, transformers or VISSL, or a plan of regnet compile; without it the built-in demo "
-                 "network is used");
-  app.add_option("--model", x_model, "The network that the weights must be; without it, it is recognised from their shapes");
+                 "network is used")
+      ->type_name("FILE");
+  app.add_option("--model", x_model, "The network that the weights must be; without it, it is recognised from their shapes")->type_name("MODEL");
   app.add_option("--classes", x_classes, "The number of classes that the weights must have")->check(CLI::Range(1, 1 << 20));
-  app.add_option("--weights-key", x_weights_key, weights_key_help);
+  app.add_option("--weights-key", x_weights_key, weights_key_help)->type_name("KEY");
   app.add_option("--backend", x_backend, "own or onednn (kernels), auto (the faster), or reference (double precision, slow; also called eigen)")
       ->check(CLI::IsMember({"auto", "own", "onednn", "reference", "eigen"}))
       ->capture_default_str();
   app.add_option("--dtype", x_dtype, dtype_help)->check(CLI::IsMember(dtype_names));
-  app.add_option("--tuning", x_tuning, tuning_help);
+  app.add_option("--tuning", x_tuning, tuning_help)->type_name("FILE");
   x_recipe.add_options(app);
 }
 

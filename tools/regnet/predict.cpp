@@ -155,12 +155,13 @@ Command add_predict(CLI::App& regnet) {
   auto options = std::make_shared<PredictOptions>();
   app->add_option("image", options->images,
                   "Images, folders, .npy files of float32 [n, 3, h, w] that are already preprocessed, or - for a list of paths on stdin")
+      ->type_name("PATH")
       ->required();
   options->model.add_options(*app);
   app->add_option("--top", options->top, "Classes per image")->check(CLI::Range(1, 1'000'000))->capture_default_str();
-  app->add_option("--logits", options->logits, "Write the logits of all images as a .npy file, float32 [images, classes]");
+  app->add_option("--logits", options->logits, "Write the logits of all images as a .npy file, float32 [images, classes]")->type_name("FILE");
   app->add_option("--threads", options->threads, "Threads; by default as many as this process may use")->check(CLI::Range(1, 4096));
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
-  app->add_option("-o,--output", options->output, "text, json or csv")->check(CLI::IsMember({"text", "json", "csv"}))->capture_default_str();
+  add_output(*app, options->output, {"text", "json", "csv"});
   return {app, [options] { return run(*options); }};
 }

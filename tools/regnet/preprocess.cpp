@@ -35,8 +35,8 @@ int run(const PreprocessOptions& options) {
 Command add_preprocess(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("preprocess", "Write exactly what the network would see");
   auto options = std::make_shared<PreprocessOptions>();
-  app->add_option("image", options->images, "Images, folders, or - for a list of paths on stdin")->required();
-  app->add_option("--dump", options->dump, "The .npy file to write, float32 [images, 3, h, w]")->required();
+  app->add_option("image", options->images, "Images, folders, or - for a list of paths on stdin")->type_name("PATH")->required();
+  app->add_option("--dump", options->dump, "The .npy file to write, float32 [images, 3, h, w]")->type_name("FILE")->required();
   options->recipe.add_options(*app);
   return {app, [options] { return run(*options); }};
 }

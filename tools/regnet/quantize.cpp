@@ -160,14 +160,17 @@ int run(const QuantizeOptions& options) {
 Command add_quantize(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("quantize", "A checkpoint to one with 8-bit weights and the scales of all activations, for --dtype int8");
   auto options = std::make_shared<QuantizeOptions>();
-  app->add_option("--weights", options->weights, "A checkpoint, as predict takes it")->required();
-  app->add_option("--weights-key", options->weights_key, weights_key_help);
+  app->add_option("--weights", options->weights, "A checkpoint, as predict takes it")->type_name("FILE")->required();
+  app->add_option("--weights-key", options->weights_key, weights_key_help)->type_name("KEY");
   app->add_option("--data", options->data,
                   "Images to calibrate on: a folder, a tar with class folders, or a .npy file of float32 [n, 3, h, w] that is preprocessed")
+      ->type_name("PATH")
       ->required();
-  app->add_option("-n,--images", options->images, "How many of them, spread evenly")->check(CLI::Range(1, 100'000))->capture_default_str();
-  app->add_option("out", options->out, "The safetensors file to write; without it the errors are only printed");
-  app->add_option("--judged", options->judged, "How many of the images the errors are measured on")
+  app->add_option("-n,--images", options->images, "How many images of --data to calibrate on, spread evenly over them")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app->add_option("out", options->out, "The safetensors file to write; without it the errors are only printed")->type_name("FILE");
+  app->add_option("--judged", options->judged, "How many of these images the errors are measured on")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   app->add_flag("--sensitivity", options->sensitivity, "The error that each layer makes alone");
@@ -177,7 +180,7 @@ Command add_quantize(CLI::App& regnet) {
   app->add_option("-t,--threads", options->threads, "Threads; by default as many as this process may use")->check(CLI::Range(1, 4096));
   app->add_flag("--force", options->force, "Replace a file that exists");
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
-  app->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  add_output(*app, options->output, {"text", "json"});
   options->recipe.add_options(*app);
   return {app, [options] { return run(*options); }};
 }

@@ -68,12 +68,12 @@ int run(const TuneOptions& options) {
 Command add_tune(CLI::App& regnet) {
   CLI::App* app = regnet.add_subcommand("tune", "Measures which kernel is the fastest for each layer, inside the running network");
   auto options = std::make_shared<TuneOptions>();
-  app->add_option("-m,--model", options->models, "Networks or designs")->required();
+  app->add_option("-m,--model", options->models, "Networks or designs")->type_name("MODEL")->required();
   app->add_option("-b,--batch", options->batch, "Images per run")->check(CLI::Range(1, 4096))->capture_default_str();
   app->add_option("-t,--threads", options->threads, "Threads; by default as many as this process may use")->check(CLI::Range(1, 4096));
   app->add_option("--resolution", options->resolution, "Side of the images")->check(CLI::Range(1, 4096))->capture_default_str();
-  app->add_option("--seconds", options->seconds, "For each network")->check(CLI::Range(0.001, 3600.0))->capture_default_str();
-  app->add_option("--out", options->out, "File to keep the choices in; other entries of it stay");
+  app->add_option("--seconds", options->seconds, "Seconds of measuring for each network")->check(CLI::Range(0.001, 3600.0))->capture_default_str();
+  app->add_option("--out", options->out, "File to keep the choices in; other entries of it stay")->type_name("FILE");
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
   return {app, [options] { return run(*options); }};
 }

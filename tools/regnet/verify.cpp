@@ -190,6 +190,7 @@ Command add_verify(CLI::App& regnet) {
   app->add_option("--reference", options->reference,
                   "Folder with reference.json, the image, and decoded, resized, cropped, normalised, stem, s1, ..., logits as .npy "
                   "(tools/golden/dump_stages.py writes such)")
+      ->type_name("FOLDER")
       ->required();
   app->add_option("--tolerance", options->tolerance, "Largest difference of a network's stage, in standard deviations of the reference")
       ->check(CLI::PositiveNumber)
@@ -197,6 +198,6 @@ Command add_verify(CLI::App& regnet) {
   app->add_option("--threads", options->threads, "Threads; by default as many as this process may use")->check(CLI::Range(1, 4096));
   app->add_flag("--partial", options->partial, "Stages without a reference are no failure")->capture_default_str();
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
-  app->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  add_output(*app, options->output, {"text", "json"});
   return {app, [options] { return run(*options); }};
 }

@@ -49,6 +49,7 @@ Command add_design_generate(CLI::App& design) {
   auto options = std::make_shared<GenerateOptions>();
   app->add_option("design", options->designs,
                   "Names, designs (w0=24,wa=24.48,wm=2.54,d=22,g=16), stages (ds=1-2-7-12,ws=32-64-160-384,gs=16), or pycls's FILE.yaml")
+      ->type_name("DESIGN")
       ->required();
   app->add_option("--resolution", options->network.resolution, "Side of the input in pixels; without it 224, or what a configuration says");
   app->add_option("--classes", options->network.classes, "Number of classes; without it 1000, or what a configuration says");
@@ -59,7 +60,7 @@ Command add_design_generate(CLI::App& design) {
 Command add_design_spaces(CLI::App& design) {
   CLI::App* app = design.add_subcommand("spaces", "The design spaces that can be sampled, and how large they are");
   auto output = std::make_shared<std::string>("table");
-  app->add_option("-o,--output", *output, "table or json")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+  add_output(*app, *output, {"table", "json"});
   return {app, [output] { return print_spaces(*output); }};
 }
 

@@ -138,16 +138,24 @@ int run(const EdfOptions& options) {
 Command add_design_edf(CLI::App& design) {
   CLI::App* app = design.add_subcommand("edf", "Distributions of errors of populations, and the values that their best have in common");
   auto options = std::make_shared<EdfOptions>();
-  app->add_option("population", options->files, "Designs with errors: pycls's sweep.json, CSV (design or w0,wa,wm,d,g; error), or JSON")->required();
-  app->add_option("--filter", options->filters, "Only designs within it: macs=360M..400M, d=12..28, error=..40, ...; again for each");
+  app->add_option("population", options->files, "Designs with errors: pycls's sweep.json, CSV (design or w0,wa,wm,d,g; error), or JSON")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--filter", options->filters, "Only designs within it: macs=360M..400M, d=12..28, error=..40, ...; again for each")
+      ->type_name("RANGE");
   app->add_option("--numbers", options->numbers,
                   "Numbers to find the best value of: d, w0, wa, wm, g, b, stages, width, depth, macs, params, activations, latency")
+      ->type_name("LIST")
       ->delimiter(',');
   app->add_option("--repeats", options->bootstrap.repeats, "Draws of the bootstrap")->check(CLI::Range(1, 10'000'000))->capture_default_str();
-  app->add_option("--fraction", options->bootstrap.fraction, "Part of a population in each draw")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  app->add_option("--seed", options->bootstrap.seed, "Of the bootstrap")->capture_default_str();
-  app->add_option("--csv", options->csv, "Writes the distribution functions: error, the part below it (the paper's), the part at most it (pycls's)");
+  app->add_option("--fraction", options->bootstrap.fraction, "The part of a population that each draw holds")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app->add_option("--seed", options->bootstrap.seed, "Seed of the bootstrap; equal seeds give equal results")->capture_default_str();
+  app->add_option("--csv", options->csv,
+                  "CSV file to write, the distribution functions: error, the part below it (the paper's), the part at most it (pycls's)")
+      ->type_name("FILE");
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
-  app->add_option("-o,--output", options->output, "table or json")->check(CLI::IsMember({"json", "table"}))->capture_default_str();
+  add_output(*app, options->output, {"table", "json"});
   return {app, [options] { return run(*options); }};
 }

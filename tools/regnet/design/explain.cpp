@@ -205,8 +205,9 @@ Command add_design_explain(CLI::App& design) {
   CLI::App* app = design.add_subcommand("explain", "How the numbers of a design become the widths of its blocks, step by step");
   auto options = std::make_shared<ExplainOptions>();
   app->add_option("design", options->design, "A name (RegNetX-3.2GF), numbers (w0=24,wa=24.48,wm=2.54,d=22,g=16) or a pycls configuration FILE.yaml")
+      ->type_name("DESIGN")
       ->required();
-  app->add_option("--svg", options->svg, "File to write: the widths over the blocks, drawn");
-  app->add_option("-o,--output", options->output, "table or json")->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+  app->add_option("--svg", options->svg, "File to write: the widths over the blocks, drawn")->type_name("FILE");
+  add_output(*app, options->output, {"table", "json"});
   return {app, [options] { return run(*options); }};
 }

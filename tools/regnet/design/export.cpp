@@ -195,20 +195,24 @@ Command add_design_export(CLI::App& design) {
   auto options = std::make_shared<ExportOptions>();
   app->add_option("design", options->design,
                   "A name, a design (w0=24,wa=24.48,wm=2.54,d=22,g=16), stages (ds=1-2,ws=32-64,gs=16) or a pycls configuration FILE.yaml")
+      ->type_name("DESIGN")
       ->required();
   app->add_option("-f,--format", options->format,
                   "pycls (YAML), timm or torchvision (JSON of constructor arguments, with the Python that takes them), json (stages and costs)")
       ->check(CLI::IsMember({"pycls", "timm", "torchvision", "json"}))
       ->capture_default_str();
-  app->add_option("-o,--output", options->out, "The file to write; without it stdout");
+  app->add_option("-o,--output", options->out, "The file to write; without it stdout")->type_name("FILE");
   app->add_option("--classes", options->network.classes, "Number of classes; without it 1000, or what a configuration says");
   app->add_option("--resolution", options->network.resolution, "Side of the input in pixels; without it 224, or what a configuration says");
-  CLI::Option* const init = app->add_option("--init", options->init, "Also write random weights to begin training from: a safetensors file");
-  app->add_option("--naming", options->naming, "Whose names they have")
+  CLI::Option* const init =
+      app->add_option("--init", options->init, "Also write random weights to begin training from: a safetensors file")->type_name("FILE");
+  app->add_option("--naming", options->naming, "Whose names the weights of --init have")
       ->check(CLI::IsMember({"pycls", "mmcls", "timm", "torchvision"}))
       ->capture_default_str()
       ->needs(init);
-  app->add_option("--seed", options->seed, "Which random weights; the same ones on every machine")->capture_default_str()->needs(init);
+  app->add_option("--seed", options->seed, "Seed of the weights of --init, which are the same ones on every machine")
+      ->capture_default_str()
+      ->needs(init);
   app->add_flag("--zero-init-last", options->zero_last, "Each block's last batch normalisation begins at 0, so that the block is its shortcut")
       ->needs(init);
   app->add_flag("--force", options->force, "Replace files that exist");

@@ -42,9 +42,11 @@ int run(const FitOptions& options) {
 Command add_design_fit(CLI::App& design) {
   CLI::App* app = design.add_subcommand("fit", "The w0, wa and wm that come nearest to given stages");
   auto options = std::make_shared<FitOptions>();
-  app->add_option("design", options->designs, "Stages (ds=1-2-7-12,ws=32-64-160-384,gs=16), names, designs, or pycls's FILE.yaml")->required();
+  app->add_option("design", options->designs, "Stages (ds=1-2-7-12,ws=32-64-160-384,gs=16), names, designs, or pycls's FILE.yaml")
+      ->type_name("DESIGN")
+      ->required();
   app->add_flag("--before-groups", options->before_groups,
                 "Compare widths before they are fitted to their groups, as the paper does with free widths");
-  app->add_option("-o,--output", options->output, "table or json")->check(CLI::IsMember({"json", "table"}))->capture_default_str();
+  add_output(*app, options->output, {"table", "json"});
   return {app, [options] { return run(*options); }};
 }

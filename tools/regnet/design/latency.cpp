@@ -75,10 +75,10 @@ std::string percent(double part) { return regnet::text(std::setprecision(2), 100
 }  // namespace
 
 std::vector<CLI::Option*> add_timing_options(CLI::App& app, TimingOptions& options) {
-  return {app.add_option("--table", options.table, "Where times of layers are kept; by default in the cache folder of this user"),
+  return {app.add_option("--table", options.table, "Where times of layers are kept; by default in the cache folder of this user")->type_name("FILE"),
           app.add_option("-b,--batch", options.batch, "Images per run")->check(CLI::Range(1, 4096))->capture_default_str(),
           app.add_option("-t,--threads", options.threads, "Threads of a run; by default as many as this process may use")->check(CLI::Range(1, 4096)),
-          app.add_option("--dtype", options.dtype, "f32 or bf16")->check(CLI::IsMember({"bf16", "f32"}))->capture_default_str()};
+          app.add_option("--dtype", options.dtype, "What is multiplied")->check(CLI::IsMember({"bf16", "f32"}))->capture_default_str()};
 }
 
 Foretold::Foretold(const TimingOptions& options, bool quiet) : x_resolution(options.resolution) {

@@ -96,7 +96,8 @@ Command add_design_pareto(CLI::App& design) {
   CLI::App* app = design.add_subcommand("pareto", "Measures networks on this CPU and names those that no other beats");
   auto options = std::make_shared<ParetoOptions>();
   app->add_option("source", options->sources,
-                  "Lists of designs (of \"design sample -o json\", or CSV with errors), names, or designs; by default the twelve published networks");
+                  "Lists of designs (of \"design sample -o json\", or CSV with errors), names, or designs; by default the twelve published networks")
+      ->type_name("DESIGN");
   app->add_option("--latency-ms", options->latency_ms, "Only networks that take at most so long")->check(CLI::Range(1e-6, 1e9));
   app->add_flag("--predict", options->predict, "Latencies foretold from times of layers instead of measured: for thousands of designs");
   app->add_option("--errors", options->errors,

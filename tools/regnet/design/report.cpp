@@ -161,9 +161,10 @@ std::string thinning_in_words(std::size_t all) {
 Command add_design_report(CLI::App& design) {
   CLI::App* app = design.add_subcommand("report", "One page about populations of networks: errors, latencies, distributions, the best and the worst");
   auto options = std::make_shared<ReportOptions>();
-  app->add_option("page", options->page, "HTML file to write, which needs nothing else")->required();
+  app->add_option("page", options->page, "HTML file to write, which needs nothing else")->type_name("FILE")->required();
   app->add_option("file", options->files,
                   "Lists of designs, each a population: of \"design sample\" or \"design pareto\", CSV, or pycls's sweep.json")
+      ->type_name("FILE")
       ->required();
   app->add_option("--title", options->title, "The page's title")->capture_default_str();
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");

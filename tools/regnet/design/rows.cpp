@@ -10,6 +10,7 @@
 #include <regnet/base/csv.hpp>
 #include <regnet/base/foreign_text.hpp>
 
+#include "commands.hpp"
 #include "design/pycls_yaml.hpp"
 #include "json.hpp"
 #include "table.hpp"
@@ -290,11 +291,7 @@ Json json_of(const DesignRow& row) {
   return json;
 }
 
-void add_row_output(CLI::App& app, std::string& format) {
-  app.add_option("-o,--output", format, "table, md, csv, json or jsonl")
-      ->check(CLI::IsMember({"csv", "json", "jsonl", "md", "table"}))
-      ->capture_default_str();
-}
+void add_row_output(CLI::App& app, std::string& format) { add_output(app, format, {"table", "md", "csv", "json", "jsonl"}); }
 
 void print_rows(const std::vector<DesignRow>& rows, const std::string& format) {
   if (format == "csv") return print_csv(rows);

@@ -229,9 +229,13 @@ int run_merge(const MergeOptions& options) {
 Command add_design_sample(CLI::App& design) {
   CLI::App* app = design.add_subcommand("sample", "Networks drawn from a design space within limits");
   auto options = std::make_shared<SampleOptions>();
-  app->add_option("--space", options->space, "regnetx, regnet, or anynetx-a to anynetx-e (see: regnet design spaces)")->capture_default_str();
+  app->add_option("--space", options->space,
+                  "Where designs are drawn from: regnetx, regnet, or anynetx-a to anynetx-e (see \"regnet design spaces\")")
+      ->type_name("SPACE")
+      ->capture_default_str();
   app->add_option("--range", options->ranges,
-                  "Another range for one number: d=12..28, w0=8..256, wa=, wm=, g=, b= (AnyNetX: d, w, g, b); again for each");
+                  "Another range for one number: d=12..28, w0=8..256, wa=, wm=, g=, b= (AnyNetX: d, w, g, b); again for each")
+      ->type_name("RANGE");
   app->add_option("-n,--count", options->count, "Designs wanted")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
       ->capture_default_str();
@@ -241,13 +245,13 @@ Command add_design_sample(CLI::App& design) {
   app->add_option("--seed", options->seed, "Equal seeds give equal designs")
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{0xffffffff}))
       ->capture_default_str();
-  app->add_option("--flops", options->flops, "Multiply-adds: 400M with --tol, or 360M..400M");
-  app->add_option("--tol", options->tolerance, "How far from one number of --flops: 0.01 or 1% (the default)");
-  app->add_option("--params", options->params, "Parameters: 10M (at most) or 5M..10M");
-  app->add_option("--activations", options->activations, "Activations: 4M (at most) or 2M..4M");
-  app->add_option("--depth", options->depth, "Blocks: 20 or 12..28");
-  app->add_option("--stages", options->stages, "Stages: 4 (the default), or 3..5");
-  app->add_option("--width", options->width, "Width of the last stage: 1024 (at most), or 512..1024");
+  app->add_option("--flops", options->flops, "Multiply-adds: 400M with --tol, or 360M..400M")->type_name("RANGE");
+  app->add_option("--tol", options->tolerance, "How far from one number of --flops: 0.01 or 1% (the default)")->type_name("TOLERANCE");
+  app->add_option("--params", options->params, "Parameters: 10M (at most) or 5M..10M")->type_name("RANGE");
+  app->add_option("--activations", options->activations, "Activations: 4M (at most) or 2M..4M")->type_name("RANGE");
+  app->add_option("--depth", options->depth, "Blocks: 20 or 12..28")->type_name("RANGE");
+  app->add_option("--stages", options->stages, "Stages: 4 (the default), or 3..5")->type_name("RANGE");
+  app->add_option("--width", options->width, "Width of the last stage: 1024 (at most), or 512..1024")->type_name("RANGE");
   app->add_flag(
       "--lean", options->lean,
       "With F thousand million multiply-adds at most 3 + 5.5 F million parameters and 6.5 sqrt(F) million activations (pycls's rule of thumb)");
@@ -256,7 +260,8 @@ Command add_design_sample(CLI::App& design) {
   app->add_option("--sampler", options->sampler, "regnet (can be sharded), or pycls (its stream of numbers exactly)")
       ->check(CLI::IsMember({"pycls", "regnet"}))
       ->capture_default_str();
-  app->add_option("--shard", options->shard, "I/N: every N-th part of the draws from the I-th on, as JSON; \"regnet design merge\" joins them");
+  app->add_option("--shard", options->shard, "Every N-th part of the draws from the I-th on, as JSON; \"regnet design merge\" joins them")
+      ->type_name("I/N");
   app->add_option("--resolution", options->resolution, "Side of the input in pixels")->capture_default_str();
   CLI::Option* const latency =
       app->add_option("--latency-ms", options->latency_ms, "Only networks that are foretold to take at most so long on this CPU")
@@ -270,7 +275,7 @@ Command add_design_sample(CLI::App& design) {
 Command add_design_merge(CLI::App& design) {
   CLI::App* app = design.add_subcommand("merge", "The shards of a sample: the same designs as one process finds");
   auto options = std::make_shared<MergeOptions>();
-  app->add_option("shard", options->files, "What each \"regnet design sample --shard I/N\" printed")->required();
+  app->add_option("shard", options->files, "What each \"regnet design sample --shard I/N\" printed")->type_name("FILE")->required();
   add_row_output(*app, options->output);
   return {app, [options] { return run_merge(*options); }};
 }

@@ -57,9 +57,11 @@ int run(const ScaleOptions& options) {
 Command add_design_scale(CLI::App& design) {
   CLI::App* app = design.add_subcommand("scale", "A network made larger or smaller as a whole, by pycls's rule");
   auto options = std::make_shared<ScaleOptions>();
-  app->add_option("design", options->design, "A name, design, stages, or pycls's FILE.yaml")->required();
-  app->add_option("factor", options->factor, "Of the multiply-adds")->required();
-  app->add_option("--type", options->type, "How much goes to depth, width, group width and resolution, in pycls's words")->capture_default_str();
+  app->add_option("design", options->design, "A name, design, stages, or pycls's FILE.yaml")->type_name("DESIGN")->required();
+  app->add_option("factor", options->factor, "How many times the multiply-adds")->required();
+  app->add_option("--type", options->type, "How much goes to depth, width, group width and resolution, in pycls's words")
+      ->type_name("WEIGHTS")
+      ->capture_default_str();
   app->add_option("--resolution", options->resolution, "Side of the input before, in pixels; without it 224, or what a configuration says");
   add_row_output(*app, options->output);
   return {app, [options] { return run(*options); }};
