@@ -44,3 +44,4 @@ Command add_verify(CLI::App& regnet);
 Command add_doctor(CLI::App& regnet);
 Command add_bench(CLI::App& regnet);
 Command add_design(CLI::App& regnet);
+Command add_manual(CLI::App& regnet);
