@@ -133,15 +133,15 @@ TEST(CApi, OptionsChooseAndAreChecked) {
   wrong.size = sizeof wrong;
   wrong.backend = "cuda";
   refused(wrong, REGNET_INVALID_ARGUMENT, "'cuda'");
-  wrong = {.size = sizeof wrong, .precision = "f8"};
+  wrong = {}, wrong.size = sizeof wrong, wrong.precision = "f8";
   refused(wrong, REGNET_INVALID_ARGUMENT, "'f8'");
-  wrong = {.size = sizeof wrong, .model = "regnetx_400mf"};
+  wrong = {}, wrong.size = sizeof wrong, wrong.model = "regnetx_400mf";
   refused(wrong, REGNET_MISMATCH, "regnetx_400mf");
-  wrong = {.size = sizeof wrong, .preset = "no_such"};
+  wrong = {}, wrong.size = sizeof wrong, wrong.preset = "no_such";
   refused(wrong, REGNET_NOT_FOUND, "no_such");
-  wrong = {.size = sizeof wrong, .classes = 1000};
+  wrong = {}, wrong.size = sizeof wrong, wrong.classes = 1000;
   refused(wrong, REGNET_MISMATCH, "1000");
-  wrong = {.size = sizeof wrong, .classes = -1};
+  wrong = {}, wrong.size = sizeof wrong, wrong.classes = -1;
   refused(wrong, REGNET_INVALID_ARGUMENT, "-1");
 }
 
