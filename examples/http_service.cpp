@@ -1,5 +1,5 @@
 // A network behind HTTP: POST /classify with the bytes of a JPEG or PNG file answers its five likeliest classes as JSON; GET /healthz; GET /metrics.
-// docs/service.md shows how it is used, what it refuses, and how it behaves under load.
+// examples/load_test.sh puts it under load and holds its counts and answers against those of the client.
 //
 // Two kinds of threads. Connection threads wait: for bytes, and for an answer. Workers compute, one per core, each with a session of one thread. Between them is a queue of
 // bounded length, so that what cannot be answered soon is refused at once, however many connections there are.

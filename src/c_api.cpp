@@ -13,8 +13,6 @@ struct regnet_model {
 
 struct regnet_session {
   regnet::Session session;
-  int classes;
-  std::size_t input_size;  // of one image
 };
 
 namespace {
@@ -63,6 +61,10 @@ regnet_status guarded(Body body) noexcept {
 
 void need(const void* pointer, const char* name) {
   if (pointer == nullptr) regnet::fail(Code::invalid_argument, name, ": expected a pointer, found NULL");
+}
+
+const char* at(const std::vector<std::string>& texts, int index) {
+  return index < 0 || static_cast<std::size_t>(index) >= texts.size() ? nullptr : texts[static_cast<std::size_t>(index)].c_str();
 }
 
 const char* or_empty(const char* text) { return text == nullptr ? "" : text; }
@@ -137,14 +139,6 @@ std::size_t regnet_input_size(const regnet_model* model) {
 int regnet_input_height(const regnet_model* model) { return model == nullptr ? 0 : model->model.plan.input_dims().height; }
 int regnet_input_width(const regnet_model* model) { return model == nullptr ? 0 : model->model.plan.input_dims().width; }
 
-namespace {
-
-const char* at(const std::vector<std::string>& texts, int index) {
-  return index < 0 || static_cast<std::size_t>(index) >= texts.size() ? nullptr : texts[static_cast<std::size_t>(index)].c_str();
-}
-
-}  // namespace
-
 const char* regnet_class_name(const regnet_model* model, int class_index) {
   return model == nullptr ? nullptr : at(model->model.class_names, class_index);
 }
@@ -172,8 +166,7 @@ regnet_status regnet_session_open(const regnet_model* model, int batch, int thre
   return guarded([&] {
     need(model, "model");
     need(session, "session");
-    const regnet::Plan& plan = model->model.plan;
-    *session = new regnet_session{regnet::Session(plan, {batch, threads}), plan.classes(), static_cast<std::size_t>(plan.input_dims().count())};
+    *session = new regnet_session{regnet::Session(model->model.plan, {batch, threads})};
   });
 }
 
@@ -201,10 +194,8 @@ regnet_status regnet_classify(const regnet_model* model, regnet_session* session
   return guarded([&] {
     need(model, "model");
     need(session, "session");
-    const std::size_t input_size = regnet_input_size(model);
-    if (session->session.batch() != 1 || session->input_size != input_size || session->classes != regnet_classes(model))
-      regnet::fail(Code::invalid_argument, "session: expected one of this model with batch 1");
-    std::vector<float> input(input_size), logits(static_cast<std::size_t>(session->classes));
+    if (session->session.batch() != 1) regnet::fail(Code::invalid_argument, "session: expected one with batch 1, found ", session->session.batch());
+    std::vector<float> input(regnet_input_size(model)), logits(static_cast<std::size_t>(regnet_classes(model)));
     regnet::preprocess_bytes(bytes_of(file_bytes, count), "image", model->model.recipe, regnet::Exif::ignore, input);
     session->session.run(input, logits);
     write_top(model->model, logits, predictions, prediction_count);

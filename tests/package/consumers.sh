@@ -61,9 +61,9 @@ with_pkg_config() {
 # A shared library shows regnet's own symbols to the linker, all of them functions and types that a public header declares.
 check_symbols() {
   local symbols foreign
-  symbols=$(nm -DC --defined-only "$1" | sed -E 's/^[0-9a-f]* ?[A-Za-z] //')
-  grep -q '^regnet::compile(' <<<"$symbols" && grep -q '^regnet_open$' <<<"$symbols" || die "$1 does not show regnet::compile and regnet_open"
-  foreign=$(grep -vE '^((vtable|typeinfo|typeinfo name) for )?regnet(::|_)' <<<"$symbols" || true)
+  symbols=$(nm -D --defined-only "$1" | awk '{print $NF}')
+  grep -q '^_ZN6regnet7compileE' <<<"$symbols" && grep -q '^regnet_open$' <<<"$symbols" || die "$1 does not show regnet::compile and regnet_open"
+  foreign=$(grep -vE '^(regnet_|_Z(NK?|T[ISV]N)6regnet)' <<<"$symbols" || true)
   [ -z "$foreign" ] || die "$1 shows symbols that are not regnet's:
 $foreign"
 }
@@ -77,8 +77,10 @@ $foreign"
 }
 
 for cxx in "$@"; do
-  cc=${cxx/g++/gcc} cc=${cc/clang++/clang}
-  [ "$cxx" = clang++ ] && cc=clang
+  case $cxx in
+    clang++*) cc=${cxx/clang++/clang} ;;
+    *) cc=${cxx/g++/gcc} ;;
+  esac
   for kind in static shared; do
     name=$cxx-$kind
     common=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_C_COMPILER="$cc" -DBUILD_SHARED_LIBS="$([ $kind = shared ] && echo ON || echo OFF)")

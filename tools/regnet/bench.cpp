@@ -55,12 +55,6 @@ struct Network {
   double macs = 0;  // of an image
 };
 
-regnet::Backend backend_of(const std::string& name) {
-  for (const regnet::Backend backend : {regnet::Backend::own, regnet::Backend::onednn, regnet::Backend::reference})
-    if (name == name_of(backend)) return backend;
-  return regnet::Backend::automatic;
-}
-
 // "1,2,4-8": numbers and ranges.
 std::vector<int> parse_numbers(const char* option, const std::string& list) {
   std::vector<int> numbers;
@@ -180,8 +174,9 @@ void check(const Network& network, const std::vector<float>& logits, regnet::Pre
 }
 
 regnet::Plan compile_for(const Network& network, const BenchOptions& options, const regnet::SessionOptions& session) {
-  return regnet::compile(network.weights, {backend_of(options.backend), session, options.compact, tuned_ways(options.tuning, session, options.quiet),
-                                           *regnet::precision_of(options.dtype.empty() ? "f32" : options.dtype), network.quantization});
+  return regnet::compile(network.weights,
+                         {*regnet::backend_of(options.backend), session, options.compact, tuned_ways(options.tuning, session, options.quiet),
+                          *regnet::precision_of(options.dtype.empty() ? "f32" : options.dtype), network.quantization});
 }
 
 double quantile(const std::vector<double>& sorted, double q) {

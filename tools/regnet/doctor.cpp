@@ -263,8 +263,8 @@ std::vector<Change> preprocessing_changes(const regnet::Recipe& recipe, regnet::
       return out;
     };
     const auto new_mean = scaled(mean, numbers_of_mean), new_std = scaled(std, numbers_of_std);
-    add(std::string("the pixels are normalised in another way: the network wants ") + words, "--mean " + numbers_of_mean + " --std " + numbers_of_std,
-        [&](regnet::Recipe& r) { r.mean = new_mean, r.std = new_std; });
+    add(regnet::text("the pixels are normalised in another way: the network wants ", words),
+        regnet::text("--mean ", numbers_of_mean, " --std ", numbers_of_std), [&](regnet::Recipe& r) { r.mean = new_mean, r.std = new_std; });
   }
   for (const regnet::Recipe& preset : regnet::presets()) {
     regnet::Recipe scaled = preset;

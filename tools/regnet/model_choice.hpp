@@ -54,11 +54,7 @@ class ModelChoice {
   [[nodiscard]] std::string weights_sha256() const;
 
  private:
-  [[nodiscard]] regnet::Backend backend() const {
-    for (const regnet::Backend backend : {regnet::Backend::own, regnet::Backend::onednn, regnet::Backend::reference})
-      if (x_backend == name_of(backend)) return backend;
-    return x_backend == "eigen" ? regnet::Backend::reference : regnet::Backend::automatic;
-  }
+  [[nodiscard]] regnet::Backend backend() const { return regnet::backend_of(x_backend).value_or(regnet::Backend::reference); }  // "eigen"
   std::string x_weights, x_model, x_weights_key, x_tuning, x_backend = "auto", x_dtype;
   int x_classes = 0;
   RecipeChoice x_recipe;
