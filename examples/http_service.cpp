@@ -68,7 +68,7 @@ class Service {
       answer_error(response, response.status,
                    response.status == 404 ? "expected POST /classify, GET /healthz or GET /metrics" : "not an HTTP request");
     });
-    x_server.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+    x_server.set_exception_handler([](const httplib::Request&, httplib::Response& response, const std::exception_ptr&) {
       answer_error(response, 500, "out of memory or another internal error");
     });
     // Every answer comes through here, those of httplib too.
