@@ -38,7 +38,7 @@ struct Model {
   Recipe recipe;
   std::string recipe_source;             // why this recipe: "chosen", "stored in the file", "by the file's naming (mmcls)", ...
   std::vector<std::string> class_names;  // one per logit, or empty
-  std::vector<std::string> warnings;     // lines about what is odd in the file, though it runs
+  std::vector<std::string> warnings;     // lines about what is odd in the file or the process, though it runs
   Plan plan;
 };
 

@@ -75,7 +75,8 @@ REGNET_C_API const char* regnet_class_name(const regnet_model* model, int class_
 REGNET_C_API size_t regnet_input_size(const regnet_model* model);                       /* floats per image: 3 x height x width */
 REGNET_C_API int regnet_input_height(const regnet_model* model);
 REGNET_C_API int regnet_input_width(const regnet_model* model);
-REGNET_C_API const char* regnet_warning(const regnet_model* model, int index); /* what is odd in the file, though it runs; NULL after the last */
+REGNET_C_API const char* regnet_warning(const regnet_model* model,
+                                        int index); /* what is odd in the file or the process, though it runs; NULL after the last */
 
 /* The network's input, 3 x height x width floats as the model's preprocessing makes them: of the bytes of a JPEG or PNG file, or of 8-bit RGB pixels whose rows are
  * `row_bytes` apart. `input_size` is the number of floats there is room for and must be regnet_input_size(). */

@@ -19,6 +19,7 @@ class SessionImpl {
   virtual void run(const float* images, float* logits, const LayerObserver* observe) = 0;
   [[nodiscard]] virtual const std::vector<LayerReport>& layers() const = 0;
   [[nodiscard]] virtual std::size_t arena_bytes() const = 0;
+  [[nodiscard]] virtual int threads() const = 0;
   // Whether run itself calls refuse_image for an image that is not finite.
   [[nodiscard]] virtual bool checks_images() const { return false; }
 };

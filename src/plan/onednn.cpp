@@ -1,10 +1,12 @@
 // The oneDNN backend. Activations are NHWC throughout; weights take the layout their kernel asks for and are packed once per layout.
 // A Program is the set of kernels for one batch size and thread count; sessions of the same shape share it.
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <mutex>
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -79,7 +81,7 @@ dnnl::primitive_attr attributes(const Conv& conv) {
 class OnednnPlan final : public PlanImpl {
  public:
   OnednnPlan(BoundWeights bound, const SessionOptions& expected) : PlanImpl(bound.graph), x_weights(std::move(bound)), x_fused(fuse(graph)) {
-    x_expected = program(expected, findings);
+    where_openmp_works([&] { x_expected = program(with_startable_threads(expected), findings); });
   }
 
   std::unique_ptr<SessionImpl> open(const SessionOptions& options) const override;
@@ -89,6 +91,11 @@ class OnednnPlan final : public PlanImpl {
   const dnnl::engine& engine() const { return x_engine; }
 
  private:
+  static SessionOptions with_startable_threads(SessionOptions options) {
+    options.threads = startable_threads(options.threads);
+    return options;
+  }
+
   // The program for a session shape; made on first use, dropped with its last session.
   std::shared_ptr<const Program> program(const SessionOptions& options, std::vector<Finding>& found) const;
   void add_input(Program& program, NodeId id, int batch) const;
@@ -293,6 +300,20 @@ class OnednnSession final : public SessionImpl {
   }
 
   void run(const float* images, float* logits, const LayerObserver* observe) override {
+    where_openmp_works([&] { run_here(images, logits, observe); });
+  }
+
+  int threads() const override { return x_threads; }
+  const std::vector<LayerReport>& layers() const override { return x_program->layers; }
+  std::size_t arena_bytes() const override { return x_arena.size() * sizeof(float); }
+
+ private:
+  struct Call {
+    dnnl_primitive_t primitive;
+    std::vector<dnnl_exec_arg_t> args;
+  };
+
+  void run_here(const float* images, float* logits, const LayerObserver* observe) {
     const OpenmpThreads threads(x_threads);
     const TeamFlushesSubnormals flushed(x_modes);
     check(dnnl_memory_set_data_handle(x_input, const_cast<float*>(images)));
@@ -303,15 +324,6 @@ class OnednnSession final : public SessionImpl {
       if (observe) (*observe)(x_program->layers[static_cast<std::size_t>(&call - x_calls.data())], [&] { return values_of(call); });
     }
   }
-
-  const std::vector<LayerReport>& layers() const override { return x_program->layers; }
-  std::size_t arena_bytes() const override { return x_arena.size() * sizeof(float); }
-
- private:
-  struct Call {
-    dnnl_primitive_t primitive;
-    std::vector<dnnl_exec_arg_t> args;
-  };
 
   void bind(Call& call, const dnnl::engine& engine, int role, const memory::desc& desc, void* data) {
     x_memories.emplace_back(desc, engine, data);
@@ -361,7 +373,16 @@ auto without_dnnl_errors(Make make) {
 
 std::unique_ptr<SessionImpl> OnednnPlan::open(const SessionOptions& options) const {
   std::vector<Finding> known;  // those of the plan
-  return without_dnnl_errors([&] { return std::make_unique<OnednnSession>(*this, program(options, known), options); });
+  const SessionOptions used = with_startable_threads(options);
+  std::unique_ptr<SessionImpl> session;
+  where_openmp_works([&] { session = without_dnnl_errors([&] { return std::make_unique<OnednnSession>(*this, program(used, known), used); }); });
+  return session;
+}
+
+// The file that the loader found a function in; empty when it does not say.
+std::string file_of(const void* function) {
+  Dl_info where = {};
+  return dladdr(function, &where) != 0 && where.dli_fname != nullptr ? where.dli_fname : "";
 }
 
 }  // namespace
@@ -377,9 +398,8 @@ void require_matching_onednn() {
       default: return "another";
     }
   };
-  Dl_info where = {};
-  const bool known = dladdr(reinterpret_cast<const void*>(&dnnl_version), &where) != 0 && where.dli_fname != nullptr;
-  fail(Code::unsupported, known ? where.dli_fname : "oneDNN", ": expected oneDNN ", DNNL_VERSION_MAJOR, ".", DNNL_VERSION_MINOR, " or a later ",
+  const std::string file = file_of(reinterpret_cast<const void*>(&dnnl_version));
+  fail(Code::unsupported, file.empty() ? "oneDNN" : file, ": expected oneDNN ", DNNL_VERSION_MAJOR, ".", DNNL_VERSION_MINOR, " or a later ",
        DNNL_VERSION_MAJOR, ".x with the ", runtime(DNNL_CPU_RUNTIME), " runtime, which regnet was built with, found ", found.major, ".", found.minor,
        ".", found.patch, " with ", runtime(found.cpu_runtime));
 }
@@ -409,6 +429,22 @@ std::string engine_description() {
     }
   };
   return text("oneDNN ", version->major, ".", version->minor, ".", version->patch, ", ", isa(), ", ", detail::openmp_description());
+}
+
+std::vector<std::string> openmp_runtimes() {
+  std::vector<std::string> files;
+#if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
+  files.push_back(detail::file_of(reinterpret_cast<const void*>(&GOMP_parallel)));
+#endif
+  const auto note = [](dl_phdr_info* object, std::size_t, void* data) {
+    auto& known = *static_cast<std::vector<std::string>*>(data);
+    const std::string name = std::filesystem::path(object->dlpi_name).filename().string();
+    const bool is_runtime = name.starts_with("libgomp") || name.starts_with("libomp.") || name.starts_with("libiomp5");
+    if (is_runtime && std::find(known.begin(), known.end(), object->dlpi_name) == known.end()) known.emplace_back(object->dlpi_name);
+    return 0;
+  };
+  dl_iterate_phdr(note, &files);
+  return files;
 }
 
 }  // namespace regnet

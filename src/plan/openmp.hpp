@@ -2,11 +2,19 @@
 // second runtime. Runtimes of LLVM and Intel have GOMP_parallel too.
 #pragma once
 
+#include <exception>
+#include <system_error>
+#include <thread>
 #include <vector>
+
+#include <unistd.h>
 
 #include <oneapi/dnnl/dnnl_config.h>
 
+#include <regnet/base/error.hpp>
+
 #include "plan/subnormals.hpp"
+#include "plan/team.hpp"
 
 #if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
 extern "C" int omp_get_max_threads();
@@ -16,6 +24,32 @@ extern "C" void GOMP_parallel(void (*function)(void*), void* data, unsigned thre
 #endif
 
 namespace regnet::detail {
+
+// The process that loaded the library: what runs in another one was forked.
+inline const pid_t loading_process = ::getpid();
+
+// Calls work() where OpenMP can be used. In a child of fork the runtime would wait for ever for threads that stayed with the parent; but it keeps a team for each thread that calls it,
+// and a thread made for this work has none yet.
+template <class Work>
+void where_openmp_works(const Work& work) {
+  if (::getpid() == loading_process) return work();
+  std::exception_ptr failure;
+  try {
+    std::thread([&] {
+      try {
+        work();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+    }).join();
+  } catch (const std::system_error& error) {
+    fail(Code::unsupported, "oneDNN in a forked process: expected a thread to run in, found ", error.what());
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+// How many of `count` threads the system gives at this moment, the caller being one: a GNU runtime that cannot start all it wants ends the process.
+inline int startable_threads(int count) { return Team(count).size(); }
 
 // Sets the calling thread's number of OpenMP threads, and restores it.
 class OpenmpThreads {

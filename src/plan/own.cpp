@@ -86,8 +86,7 @@ class OwnSession final : public SessionImpl {
     x_broken.store(false, std::memory_order_relaxed);
     const auto image_floats = static_cast<std::size_t>(x_program.graph.input_dims().count()),
                classes = static_cast<std::size_t>(x_program.graph.classes());
-    // In a forked child the team is the caller alone, and its part is the whole.
-    const bool whole = x_team.size() == x_threads;
+    const bool whole = is_whole();
     int image = 0;
     if ((x_lanes.size() > 1 || x_together > 1) && whole && !observe) {
       // Each thread takes the next images when it is done with some, since another process may hold one of them up.
@@ -126,6 +125,7 @@ class OwnSession final : public SessionImpl {
 
   const std::vector<LayerReport>& layers() const override { return x_program.layers; }
   bool checks_images() const override { return true; }
+  int threads() const override { return is_whole() ? x_threads : 1; }
   std::size_t arena_bytes() const override {
     std::size_t floats = 0;
     for (const Lane& lane : x_lanes)
@@ -134,6 +134,9 @@ class OwnSession final : public SessionImpl {
   }
 
  private:
+  // In a forked child, and where threads could not start, the caller does everything.
+  [[nodiscard]] bool is_whole() const { return x_team.size() == x_threads; }
+
   // The threads of the next run: all but those that rest, of which there are at most so many.
   void choose_active(int resting) {
     x_active.assign(1, 0);

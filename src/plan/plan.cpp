@@ -85,7 +85,7 @@ void Session::run(std::span<const float> images, std::span<float> logits, const 
 }
 
 int Session::batch() const { return x_state->options.batch; }
-int Session::threads() const { return x_state->options.threads; }
+int Session::threads() const { return x_state->impl->threads(); }
 std::size_t Session::arena_bytes() const { return x_state->impl->arena_bytes(); }
 const std::vector<LayerReport>& Session::layers() const { return x_state->impl->layers(); }
 

@@ -70,6 +70,7 @@ class ReferenceSession final : public SessionImpl {
   }
   const std::vector<LayerReport>& layers() const override { return x_layers; }
   std::size_t arena_bytes() const override { return 0; }
+  int threads() const override { return 1; }
 
  private:
   Matrix run_one(const float* image, std::vector<std::vector<float>>& seen) const {

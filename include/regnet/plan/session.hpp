@@ -34,7 +34,7 @@ class REGNET_API Session {
   void run(std::span<const float> images, std::span<float> logits, const LayerObserver& observe);
 
   [[nodiscard]] int batch() const;
-  [[nodiscard]] int threads() const;
+  [[nodiscard]] int threads() const;              // that a run uses; fewer than asked for where the system gave no more
   [[nodiscard]] std::size_t arena_bytes() const;  // activations and scratch; 0 for the reference backend, which allocates as it goes
   [[nodiscard]] const std::vector<LayerReport>& layers() const;
 

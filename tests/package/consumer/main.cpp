@@ -1,4 +1,6 @@
 // consumer WEIGHTS IMAGE: classifies the image, also from within an OpenMP region of its own when it is compiled with OpenMP, and catches an Error across the library's border.
+// A second OpenMP runtime must be reported.
+#include <algorithm>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -25,6 +27,11 @@ int main(int argc, char** argv) {
       answers[static_cast<std::size_t>(i)] = regnet::classify(other, session, image, 1).at(0).name;
     }
     for (const std::string& answer : answers) std::cout << answer << '\n';
+    const bool two = backend == regnet::Backend::onednn && regnet::openmp_runtimes().size() > 1;
+    const bool reported = std::any_of(other.warnings.begin(), other.warnings.end(),
+                                      [](const std::string& line) { return line.starts_with("two OpenMP runtimes are loaded, "); });
+    if (reported != two) return 1;
+    if (two) std::cerr << other.warnings.back() << '\n';
   }
   regnet::Session session(model.plan);
   std::cout << regnet::classify(model, session, image, 1).at(0).name << '\n';
