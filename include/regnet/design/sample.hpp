@@ -54,7 +54,7 @@ struct SampleRequest {
   int shard = 1, shards = 1;  // of the draws
 };
 
-struct Sample {
+struct SampledDesigns {
   std::vector<SampledDesign> designs;  // in the order of their draws
   std::int64_t examined = 0;           // draws
   std::map<std::string_view, std::int64_t>
@@ -128,7 +128,7 @@ int draw_into(SampledDesign& design, const Space& space, const NetworkOptions& n
 
 // Draws until `count` networks are found or `draws` are made. A network that was found before is left out, whatever numbers made it. A shard examines every N-th chunk of draws; the first
 // `count` of all shards' designs, by their draws and without duplicates, are those that one process finds (merge). Throws invalid_argument for ranges, limits or shards that make no sense.
-inline Sample sample(const SampleRequest& request) {
+inline SampledDesigns sample(const SampleRequest& request) {
   validate(request.space);
   validate({{1, width_quantum, width_quantum, 1}}, request.limits.network);
   const auto expect = [](bool holds, const char* expected, auto found) {
@@ -141,7 +141,7 @@ inline Sample sample(const SampleRequest& request) {
   expect(request.stream == Stream::regnet || request.shards == 1, "one shard of pycls's stream, which cannot be divided", request.shards);
   if (const auto* any = std::get_if<AnyNetSpace>(&request.space); any && !request.everything)
     expect(request.limits.stages.contains(any->stages), "limits that hold the number of stages of the space", any->stages);
-  Sample sample;
+  SampledDesigns sample;
   std::set<std::string> seen;
   const auto take = [&](std::int64_t number, auto& uniform) {
     ++sample.examined;

@@ -92,11 +92,11 @@ struct PredictionError {
   std::string worst_network;
 };
 
-using Counts = std::function<bool(const std::string& name)>;
+using CountsNetwork = std::function<bool(const std::string& name)>;
 
 // How well the networks that `counts` are told by the table that holds them, and by the rest of the table without each of them. Throws invalid_argument when none counts.
-REGNET_API PredictionError fitted_error(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts);
-REGNET_API PredictionError cross_validate(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts);
+REGNET_API PredictionError fitted_error(const LatencyTable& table, const GraphOf& graph_of, const CountsNetwork& counts);
+REGNET_API PredictionError cross_validate(const LatencyTable& table, const GraphOf& graph_of, const CountsNetwork& counts);
 
 // One JSON array, both ways lossless. Reading is strict: throws bad_format.
 REGNET_API std::string to_json(const std::vector<LatencyTable>& tables);
