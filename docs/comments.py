@@ -5,6 +5,7 @@ Usage: comments.py HEADER     Doxygen calls it as its INPUT_FILTER
 The headers' comments are plain (// and, in C, /* */), for people who read the source. What they mean here:
 - a comment above a declaration is about it and about what follows it without an empty line or another comment;
 - a comment at the end of a line is about what is declared there, and goes on in comments right below that begin in its column;
+- a field or an enumerator without a comment is what its name and type say; a function or a type without one is what Doxygen warns of;
 - the first comment is about the file, and about the type it names ("Plan: bound weights in, ..."), if that has no comment of its own.
 Comments within functions stay as they are. Of Doxygen's commands only \\param, \\return and the like are left; other signs mean themselves.
 """
@@ -14,8 +15,9 @@ import sys
 
 COMMAND = r"(?:t?param|returns?|throws?|see|since|deprecated)\b"
 TYPE = re.compile(r"(?:template ?<.*> ?)?(?:typedef )?(?:class|struct|enum(?: class)?)\b[^()=]*$")
-WORD = re.compile(r"\b(?:class|struct|enum) (?:REGNET_API )?(\w+)")
+WORD = re.compile(r"\b(?:enum class|enum|class|struct) (?:REGNET_API )?(\w+)")
 OPEN = re.compile(r'^(?:inline )?namespace\b|^extern "C"')
+SEVERAL = re.compile(r"([\w:]+(?:<[^;=]*>)? )(\w+(?: = [\w:<>.(){}-]+)?(?:, \w+(?: = [\w:<>.(){}-]+)?)+);")
 TOKEN = re.compile(r"""//.*|/\*.*?\*/|/\*.*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|[(){};,]|[^\s(){};,"'/]+|\S""")
 
 
@@ -33,9 +35,10 @@ def plain(lines: list[str]) -> str:
 
 
 class Statement:
-    def __init__(self, line: int, column: int, above: str):
+    def __init__(self, line: int, column: int, above: str, scope: str):
         self.line, self.column, self.above, self.beside = line, column, above, ""
         self.words: list[str] = []
+        self.may_be_plain = scope == "enum" or scope == "type"
 
     @property
     def text(self) -> str:
@@ -47,7 +50,9 @@ class Filter:
         self.lines = lines
         self.out = list(lines)
         self.statements: list[Statement] = []  # that want a comment
-        self.scopes = ["open"]  # open: declarations; enum: enumerators; body: anything, not looked at
+        self.types: list[Statement] = []  # around the place that is looked at
+        self.last: Statement | None = None  # that ended
+        self.scopes = ["open"]  # open: a namespace or the file; type: a class; enum; body: of a function, or a value in braces
         self.parentheses = 0
         self.now: Statement | None = None
         self.above, self.shared = "", ""  # the comment just read; the one that holds until an empty line
@@ -55,23 +60,25 @@ class Filter:
 
     def start(self, line: int, column: int) -> None:
         self.shared = self.above or self.shared
-        self.now, self.above = Statement(line, column, self.shared), ""
+        self.now, self.above = Statement(line, column, self.shared, self.scopes[-1]), ""
 
     def end(self) -> None:
         if self.now and self.scopes[-1] != "body":
             self.statements.append(self.now)
+            self.last = self.now
         self.now = None
 
     def token(self, token: str, line: int, column: int) -> None:
         scope = self.scopes[-1]
         if token == "{":
             text = self.now.text if self.now else ""
-            declares = scope == "open" and self.parentheses == 0
+            declares = scope in ("open", "type") and self.parentheses == 0
             if declares and (OPEN.match(text) or TYPE.match(text)):
                 if TYPE.match(text):
                     self.statements.append(self.now)
-                    self.shared = ""
-                self.scopes.append("enum" if "enum" in text else "open")
+                    self.types.append(self.now)
+                    self.last, self.shared = self.now, ""
+                self.scopes.append("enum" if re.search(r"\benum\b", text) else "type" if TYPE.match(text) else "open")
                 self.now = None
             else:
                 self.scopes.append("body")
@@ -82,8 +89,9 @@ class Filter:
             # After a function's body the next declaration begins; after a type, or a value in braces, a semicolon or a name is still to come.
             if closed == "body" and self.scopes[-1] != "body" and self.now and "(" in self.now.words and self.now.words[-1] != "=" and not self.parentheses:
                 self.end()
-            elif closed != "body":
-                self.now = Statement(line, column, "")
+            elif closed in ("enum", "type"):
+                self.last = self.types.pop()
+                self.now = Statement(line, column, "", "")
                 self.now.words.append("}")
         elif scope == "body":
             return
@@ -105,7 +113,7 @@ class Filter:
             return
         if comment[0].startswith("// namespace "):
             return
-        about = self.now if self.now and self.now.words[0] != "}" else self.statements[-1] if self.statements else None
+        about = self.now if self.now and self.now.words[0] != "}" else self.last
         if about:
             about.beside = (about.beside + " " + plain(comment)).strip()
 
@@ -173,9 +181,15 @@ class Filter:
                 text = "As the members have it."
             elif not text and words.endswith("= delete"):
                 text = "Not to be had."
-            if text and not words.startswith("using namespace"):
+            elif not text and statement.may_be_plain and "(" not in words.partition(" = ")[0] and not re.match(r"using|typedef|class|struct|enum", words):
+                text = "&zwnj;"
+            if text:
                 line = self.out[statement.line]
-                self.out[statement.line] = f"{line[:statement.column]}/** {text} */ {line[statement.column:]}"
+                declared = line[statement.column :]
+                # Doxygen gives a comment to the first of several names only.
+                if several := SEVERAL.fullmatch(declared):
+                    declared = "; ".join(f"{'' if i == 0 else f'/** {text} */ '}{several[1]}{name}" for i, name in enumerate(several[2].split(", "))) + ";"
+                self.out[statement.line] = f"{line[:statement.column]}/** {text} */ {declared}"
         if about:
             self.out[0], self.out[1] = "/** \\file", escaped(about).replace("\n\n", "<p>") + " */ " + self.out[1]
 

@@ -12,9 +12,10 @@
 
 namespace regnet {
 
+// How pictures are resized: by whose rules, and in what kind of numbers (resize.hpp).
 enum class Interpolation { opencv_bilinear_u8, opencv_bilinear_f32, pillow_bilinear, pillow_bicubic };
 enum class CropOffset { half_even, ceil };  // how (size - crop) / 2 is rounded
-enum class ChannelOrder { rgb, bgr };
+enum class ChannelOrder { rgb, bgr };       // of the planes a network sees
 
 struct Recipe {
   std::string name;
@@ -52,6 +53,7 @@ struct REGNET_API RecipeOverrides {
   [[nodiscard]] Recipe applied_to(Recipe recipe) const;
 };
 
+// As recipes in JSON and the command spell it.
 constexpr std::string_view name_of(Interpolation interpolation) {
   switch (interpolation) {
     case Interpolation::opencv_bilinear_u8: return "opencv-bilinear-u8";
@@ -62,6 +64,7 @@ constexpr std::string_view name_of(Interpolation interpolation) {
   return "?";
 }
 
+// Likewise.
 constexpr std::string_view name_of(CropOffset offset) { return offset == CropOffset::ceil ? "ceil" : "half-even"; }
 constexpr std::string_view name_of(ChannelOrder order) { return order == ChannelOrder::bgr ? "bgr" : "rgb"; }
 
