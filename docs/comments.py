@@ -5,7 +5,7 @@ Usage: comments.py HEADER     Doxygen calls it as its INPUT_FILTER
 The headers' comments are plain (// and, in C, /* */), for people who read the source. What they mean here:
 - a comment above a declaration is about it and about what follows it without an empty line or another comment;
 - a comment at the end of a line is about what is declared there, and goes on in comments right below that begin in its column;
-- a field or an enumerator without a comment is what its name and type say; a function or a type without one is what Doxygen warns of;
+- a field, an enumerator or a destructor without a comment is what its name and type say; a function or a type without one is what Doxygen warns of;
 - the first comment is about the file, and about the type it names ("Plan: bound weights in, ..."), if that has no comment of its own.
 Comments within functions stay as they are. Of Doxygen's commands only \\param, \\return and the like are left; other signs mean themselves.
 """
@@ -24,7 +24,7 @@ TOKEN = re.compile(r"""//.*|/\*.*?\*/|/\*.*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|[
 def escaped(text: str) -> str:
     """Signs that Doxygen or Markdown would take for commands, without those in backticks, which are code."""
     parts = re.split(r"(`[^`]+`)", text)
-    parts[::2] = [re.sub(rf"\\(?!{COMMAND})|[@<>#%&*$]", r"\\\g<0>", part) for part in parts[::2]]
+    parts[::2] = [re.sub(rf"\\(?!{COMMAND})|[@<>#%&$]", r"\\\g<0>", part) for part in parts[::2]]
     return "".join(parts)
 
 
@@ -74,8 +74,8 @@ class Filter:
             text = self.now.text if self.now else ""
             declares = scope in ("open", "type") and self.parentheses == 0
             if declares and (OPEN.match(text) or TYPE.match(text)):
+                self.statements.append(self.now)
                 if TYPE.match(text):
-                    self.statements.append(self.now)
                     self.types.append(self.now)
                     self.last, self.shared = self.now, ""
                 self.scopes.append("enum" if re.search(r"\benum\b", text) else "type" if TYPE.match(text) else "open")
@@ -181,6 +181,8 @@ class Filter:
                 text = "As the members have it."
             elif not text and words.endswith("= delete"):
                 text = "Not to be had."
+            elif words.startswith("~") and not statement.beside:
+                text = "&zwnj;"
             elif not text and statement.may_be_plain and "(" not in words.partition(" = ")[0] and not re.match(r"using|typedef|class|struct|enum", words):
                 text = "&zwnj;"
             if text:

@@ -30,18 +30,18 @@ struct LoadOptions {
 
 // A network that can run, and all about it. Nothing in this library changes one: any number of threads may use it at once.
 struct Model {
-  std::string name;  // zoo name, or the design as a string, or "RegNetX" with its stages
-  std::vector<Stage> stages;
-  Naming naming = Naming::pycls;
-  Container container = Container::safetensors;
-  std::string weights_key;                      // the entry of a torch file that was taken
-  std::string weights_reason;                   // why, when it is not the usual one
-  std::vector<std::string> other_weights_keys;  // entries that were not
-  Recipe recipe;
-  std::string recipe_source;             // why this recipe: "chosen", "stored in the file", "by the file's naming (mmcls)", ...
-  std::vector<std::string> class_names;  // one per logit, or empty
-  std::vector<std::string> warnings;     // lines about what is odd in the file, though it runs
-  Plan plan;
+  std::string name;                              // zoo name, or the design as a string, or "RegNetX" with its stages
+  std::vector<Stage> stages;                     // as the tensors' shapes tell them
+  Naming naming = Naming::pycls;                 // whose names the tensors had
+  Container container = Container::safetensors;  // what kind of file they were in
+  std::string weights_key;                       // the entry of a torch file that was taken
+  std::string weights_reason;                    // why, when it is not the usual one
+  std::vector<std::string> other_weights_keys;   // entries that were not
+  Recipe recipe;                                 // how pictures become its input
+  std::string recipe_source;                     // why this recipe: "chosen", "stored in the file", "by the file's naming (mmcls)", ...
+  std::vector<std::string> class_names;          // one per logit, or empty
+  std::vector<std::string> warnings;             // lines about what is odd in the file, though it runs
+  Plan plan;                                     // what sessions are opened on
 };
 
 // Reads, recognises, binds and compiles; of a plan file (save_model) there is only the mapping left to do. Throws Error as the stations do, with the path in front.
