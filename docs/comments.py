@@ -18,6 +18,7 @@ TYPE = re.compile(r"(?:template ?<.*> ?)?(?:typedef )?(?:class|struct|enum(?: cl
 WORD = re.compile(r"\b(?:enum class|enum|class|struct) (?:REGNET_API )?(\w+)")
 OPEN = re.compile(r'^(?:inline )?namespace\b|^extern "C"')
 SEVERAL = re.compile(r"([\w:]+(?:<[^;=]*>)? )(\w+(?: = [\w:<>.(){}-]+)?(?:, \w+(?: = [\w:<>.(){}-]+)?)+);")
+NOTHING = "&zwnj;"  # a comment that nobody sees
 TOKEN = re.compile(r"""//.*|/\*.*?\*/|/\*.*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|[(){};,]|[^\s(){};,"'/]+|\S""")
 
 
@@ -38,11 +39,24 @@ class Statement:
     def __init__(self, line: int, column: int, above: str, scope: str):
         self.line, self.column, self.above, self.beside = line, column, above, ""
         self.words: list[str] = []
-        self.may_be_plain = scope == "enum" or scope == "type"
+        self.is_member = scope in ("enum", "type")
 
     @property
     def text(self) -> str:
         return " ".join(self.words)
+
+    def comment(self) -> str:
+        """What Doxygen is told; nothing where it shall warn."""
+        if self.text.startswith("~"):  # what is said of the constructor above does not hold here
+            self.above = ""
+        if self.beside or self.above:
+            return "<p>".join(escaped(part).replace("\n\n", "<p>") for part in (self.beside, self.above) if part)
+        if self.text.endswith("= default"):
+            return "As the members have it."
+        if self.text.endswith("= delete"):
+            return "Not to be had."
+        is_field = self.is_member and "(" not in self.text.partition(" = ")[0] and not re.match(r"(?:using|typedef|class|struct|enum)\b", self.text)
+        return NOTHING if is_field or self.text.startswith("~") else ""
 
 
 class Filter:
@@ -90,7 +104,7 @@ class Filter:
             if closed == "body" and self.scopes[-1] != "body" and self.now and "(" in self.now.words and self.now.words[-1] != "=" and not self.parentheses:
                 self.end()
             elif closed in ("enum", "type"):
-                self.last = self.types.pop()
+                self.last, self.shared = self.types.pop(), ""
                 self.now = Statement(line, column, "", "")
                 self.now.words.append("}")
         elif scope == "body":
@@ -107,10 +121,8 @@ class Filter:
             if self.now.words in (["public", ":"], ["public:"], ["private:"], ["protected:"]):
                 self.now, self.shared = None, ""
 
-    def beside(self, number: int, comment: list[str]) -> None:
+    def beside(self, comment: list[str]) -> None:
         """A comment at the end of a line belongs to the last declaration that begins, goes on or ends there."""
-        if self.scopes[-1] == "body":
-            return
         if comment[0].startswith("// namespace "):
             return
         about = self.now if self.now and self.now.words[0] != "}" else self.last
@@ -121,7 +133,7 @@ class Filter:
         for match in TOKEN.finditer(line):
             if match.group().startswith(("//", "/*")):
                 if self.scopes[-1] != "body":
-                    self.beside(number, [match.group()])
+                    self.beside([match.group()])
                     self.beside_at = match.start()
                     self.out[number] = line[: match.start()].rstrip()
             else:
@@ -150,7 +162,7 @@ class Filter:
                 if first:
                     file_text = plain(comment)
                 elif line.index(stripped) == self.beside_at:
-                    self.beside(number, comment)
+                    self.beside(comment)
                 else:
                     self.above = plain(comment)
                 number, first = end, False
@@ -171,26 +183,15 @@ class Filter:
         names, _, about = file_text.partition(": ")
         about = about[:1].upper() + about[1:]
         for statement in reversed(self.statements):
-            text, words = "", statement.text
-            type_name = WORD.search(words)
-            if type_name and type_name.group(1) in names.split(" and ") and not statement.above and not words.startswith("friend"):
+            type_name = WORD.search(statement.text)
+            if type_name and type_name[1] in names.split(" and ") and not statement.above and not statement.text.startswith("friend"):
                 statement.above = about
-            for part in (statement.beside, statement.above):
-                text += ("<p>" if text and part else "") + escaped(part).replace("\n\n", "<p>")
-            if not text and words.endswith("= default"):
-                text = "As the members have it."
-            elif not text and words.endswith("= delete"):
-                text = "Not to be had."
-            elif words.startswith("~") and not statement.beside:
-                text = "&zwnj;"
-            elif not text and statement.may_be_plain and "(" not in words.partition(" = ")[0] and not re.match(r"using|typedef|class|struct|enum", words):
-                text = "&zwnj;"
-            if text:
+            if text := statement.comment():
                 line = self.out[statement.line]
                 declared = line[statement.column :]
                 # Doxygen gives a comment to the first of several names only.
                 if several := SEVERAL.fullmatch(declared):
-                    declared = "; ".join(f"{'' if i == 0 else f'/** {text} */ '}{several[1]}{name}" for i, name in enumerate(several[2].split(", "))) + ";"
+                    declared = f"; /** {text} */ ".join(several[1] + name for name in several[2].split(", ")) + ";"
                 self.out[statement.line] = f"{line[:statement.column]}/** {text} */ {declared}"
         if about:
             self.out[0], self.out[1] = "/** \\file", escaped(about).replace("\n\n", "<p>") + " */ " + self.out[1]
