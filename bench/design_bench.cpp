@@ -17,7 +17,7 @@ void draw(benchmark::State& state, const regnet::NamedSpace& space, regnet::Stre
   request.count = 20'000;
   std::int64_t draws = 0;
   for (auto _ : state) {
-    const regnet::Sample sample = regnet::sample(request);
+    const regnet::SampledDesigns sample = regnet::sample(request);
     benchmark::DoNotOptimize(sample.designs.data());
     draws += sample.examined;
   }

@@ -16,7 +16,7 @@ namespace regnet {
 REGNET_API std::string in_words(const NetworkShape& network);
 
 // The zoo's name for a network, else the design stored in the file ("regnet.model" in the metadata), else the stages in words.
-// Throws mismatch when the stored design gives other stages.
+// Throws mismatch when the stored design gives other stages, bad_format when it is none.
 REGNET_API std::string network_name(const NetworkShape& network, const Checkpoint& checkpoint);
 
 // The names of the classes: the file's, or ImageNet's for a thousand; none, with a warning added, when the file has another number of names than classes.

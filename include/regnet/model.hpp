@@ -18,6 +18,7 @@
 
 namespace regnet {
 
+// What may be chosen when a checkpoint is loaded. A plan file is compiled already: what it is must agree with what is asked for.
 struct LoadOptions {
   std::string model;        // a name or design the weights must fit; empty: recognised from their shapes
   std::string weights_key;  // auto, model, ema or an entry of a torch file (torch_file.hpp)
@@ -27,19 +28,20 @@ struct LoadOptions {
   CompileOptions compile;
 };
 
+// A network that can run, and all about it. Nothing in this library changes one: any number of threads may use it at once.
 struct Model {
-  std::string name;  // zoo name, or the design as a string, or "RegNetX" with its stages
-  std::vector<Stage> stages;
-  Naming naming = Naming::pycls;
-  Container container = Container::safetensors;
-  std::string weights_key;                      // the entry of a torch file that was taken
-  std::string weights_reason;                   // why, when it is not the usual one
-  std::vector<std::string> other_weights_keys;  // entries that were not
-  Recipe recipe;
-  std::string recipe_source;             // why this recipe: "chosen", "stored in the file", "by the file's naming (mmcls)", ...
-  std::vector<std::string> class_names;  // one per logit, or empty
-  std::vector<std::string> warnings;     // lines about what is odd in the file or the process, though it runs
-  Plan plan;
+  std::string name;                              // zoo name, or the design as a string, or "RegNetX" with its stages
+  std::vector<Stage> stages;                     // as the tensors' shapes tell them
+  Naming naming = Naming::pycls;                 // whose names the tensors had
+  Container container = Container::safetensors;  // what kind of file they were in
+  std::string weights_key;                       // the entry of a torch file that was taken
+  std::string weights_reason;                    // why, when it is not the usual one
+  std::vector<std::string> other_weights_keys;   // entries that were not
+  Recipe recipe;                                 // how pictures become its input
+  std::string recipe_source;                     // why this recipe: "chosen", "stored in the file", "by the file's naming (mmcls)", ...
+  std::vector<std::string> class_names;          // one per logit, or empty
+  std::vector<std::string> warnings;             // lines about what is odd in the file or the process, though it runs
+  Plan plan;                                     // what sessions are opened on
 };
 
 // Reads, recognises, binds and compiles; of a plan file (save_model) there is only the mapping left to do. Throws Error as the stations do, with the path in front.
@@ -48,9 +50,10 @@ REGNET_API Model load_model(const std::filesystem::path& weights, const LoadOpti
 // The same for a checkpoint that is already open; `origin` names it in messages and helps to tell torchvision's two recipes apart.
 REGNET_API Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options = {});
 
-// Writes a plan file (plan/plan_file.hpp) with all that is here; load_model reads it. Throws as save_plan.
+// Writes a plan file (plan/plan_file.hpp) with all that is here; load_model reads it. Throws as save_plan, and unsupported when a name is no UTF-8.
 REGNET_API void save_model(const Model& model, const std::filesystem::path& path, Existing existing = Existing::keep);
 
+// A class and how likely it is.
 struct Prediction {
   int class_index = 0;
   std::string name;  // empty when the class has none
@@ -61,7 +64,7 @@ struct Prediction {
 // The k likeliest classes, best first. Throws numeric when a logit is NaN or infinite.
 REGNET_API std::vector<Prediction> predictions(const Model& model, std::span<const float> logits, int k);
 
-// Preprocesses, runs and ranks one image. The session must have batch 1.
+// Preprocesses, runs and ranks one image. The session must be of the model's plan and have batch 1. Throws as preprocess, Session::run and predictions do.
 REGNET_API std::vector<Prediction> classify(const Model& model, Session& session, const Image& image, int k = 5);
 
 }  // namespace regnet

@@ -21,8 +21,9 @@
 extern "C" {
 #endif
 
+/* How a call ended. */
 typedef enum regnet_status {
-  REGNET_OK = 0,
+  REGNET_OK = 0,               /* done */
   REGNET_INVALID_ARGUMENT = 1, /* a value the caller chose cannot be used */
   REGNET_NOT_FOUND = 2,        /* a file, model or name that does not exist */
   REGNET_IO = 3,               /* the operating system refused */
@@ -30,12 +31,12 @@ typedef enum regnet_status {
   REGNET_UNSUPPORTED = 5,      /* well-formed, but nothing here can handle it */
   REGNET_MISMATCH = 6,         /* two inputs do not belong together */
   REGNET_NUMERIC = 7,          /* a value that makes the result meaningless: NaN or infinity */
-  REGNET_OUT_OF_MEMORY = 8,
-  REGNET_INTERNAL = 9 /* none of these: a fault of the library */
+  REGNET_OUT_OF_MEMORY = 8,    /* not enough memory */
+  REGNET_INTERNAL = 9          /* none of these: a fault of the library */
 } regnet_status;
 
-typedef struct regnet_model regnet_model;
-typedef struct regnet_session regnet_session;
+typedef struct regnet_model regnet_model;     /* a network that can run, with its preprocessing and class names: regnet_open to regnet_close */
+typedef struct regnet_session regnet_session; /* memory and threads for one caller: regnet_session_open to regnet_session_close */
 
 /* What may be chosen when a model is opened. Set `size` to sizeof(regnet_options) and everything else to 0 or NULL, which are the defaults. */
 typedef struct regnet_options {
@@ -50,8 +51,9 @@ typedef struct regnet_options {
   int threads;             /* likewise; 0: as many as this process may use */
 } regnet_options;
 
+/* A class and how likely it is. */
 typedef struct regnet_prediction {
-  int class_index;
+  int class_index; /* from 0 */
   float logit;
   double probability; /* softmax */
   const char* name;   /* NULL when the class has none; valid as long as the model */
@@ -63,7 +65,8 @@ REGNET_C_API const char* regnet_version(void);
 /* What went wrong in this thread's last call that failed; "" when none has. Valid until this thread's next call that fails. */
 REGNET_C_API const char* regnet_last_error(void);
 
-/* Opens a safetensors or PyTorch checkpoint or a plan of `regnet compile`: network, framework and preprocessing are recognised. `options` may be NULL. */
+/* Opens a safetensors or PyTorch checkpoint or a plan of `regnet compile`: network, framework and preprocessing are recognised. `options` may be NULL.
+ * On success `*model` must be freed by regnet_close. */
 REGNET_C_API regnet_status regnet_open(const char* path, const regnet_options* options, regnet_model** model);
 /* Frees a model; NULL is ignored. */
 REGNET_C_API void regnet_close(regnet_model* model);
@@ -73,10 +76,9 @@ REGNET_C_API const char* regnet_name(const regnet_model* model);                
 REGNET_C_API int regnet_classes(const regnet_model* model);                             /* logits per image */
 REGNET_C_API const char* regnet_class_name(const regnet_model* model, int class_index); /* NULL when the class has none */
 REGNET_C_API size_t regnet_input_size(const regnet_model* model);                       /* floats per image: 3 x height x width */
-REGNET_C_API int regnet_input_height(const regnet_model* model);
-REGNET_C_API int regnet_input_width(const regnet_model* model);
-REGNET_C_API const char* regnet_warning(const regnet_model* model,
-                                        int index); /* what is odd in the file or the process, though it runs; NULL after the last */
+REGNET_C_API int regnet_input_height(const regnet_model* model);                        /* pixels */
+REGNET_C_API int regnet_input_width(const regnet_model* model);                         /* pixels */
+REGNET_C_API const char* regnet_warning(const regnet_model* model, int index);          /* what is odd in the file or process; NULL after the last */
 
 /* The network's input, 3 x height x width floats as the model's preprocessing makes them: of the bytes of a JPEG or PNG file, or of 8-bit RGB pixels whose rows are
  * `row_bytes` apart. `input_size` is the number of floats there is room for and must be regnet_input_size(). */
@@ -86,6 +88,7 @@ REGNET_C_API regnet_status regnet_preprocess_rgb(const regnet_model* model, cons
 
 /* A session for `batch` images a run (1 to 4096) on `threads` threads (0: as many as this process may use). */
 REGNET_C_API regnet_status regnet_session_open(const regnet_model* model, int batch, int threads, regnet_session** session);
+/* Frees a session; NULL is ignored. */
 REGNET_C_API void regnet_session_close(regnet_session* session);
 
 /* batch x 3 x height x width floats in, batch x classes logits out, row-major; the two sizes are numbers of floats. */

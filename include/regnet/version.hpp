@@ -5,6 +5,7 @@
 
 #include <regnet/base/export.hpp>
 
+// All that the library offers in C++. What is in `detail` is not for use.
 namespace regnet {
 
 REGNET_API std::string_view version();  // "0.1.0"

@@ -262,7 +262,7 @@ double LatencyModel::predict(const Graph& graph) const {
 namespace {
 
 template <class Predict>
-PredictionError prediction_error(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts, Predict predict) {
+PredictionError prediction_error(const LatencyTable& table, const GraphOf& graph_of, const CountsNetwork& counts, Predict predict) {
   std::vector<double> errors;
   PredictionError error;
   for (const NetworkTime& network : table.networks) {
@@ -279,12 +279,12 @@ PredictionError prediction_error(const LatencyTable& table, const GraphOf& graph
 
 }  // namespace
 
-PredictionError fitted_error(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts) {
+PredictionError fitted_error(const LatencyTable& table, const GraphOf& graph_of, const CountsNetwork& counts) {
   const LatencyModel model(table);
   return prediction_error(table, graph_of, counts, [&](const std::string&, const Graph& graph) { return model.predict(graph); });
 }
 
-PredictionError cross_validate(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts) {
+PredictionError cross_validate(const LatencyTable& table, const GraphOf& graph_of, const CountsNetwork& counts) {
   return prediction_error(table, graph_of, counts,
                           [&](const std::string& name, const Graph& graph) { return LatencyModel(table, name).predict(graph); });
 }

@@ -43,7 +43,7 @@ TEST(Sample, PyclsStreamIsPyclss) {
   request.everything = true;
   request.count = 200;
   const Json samples = read_golden("designs.json")["samples"];
-  const Sample sample = regnet::sample(request);
+  const SampledDesigns sample = regnet::sample(request);
   ASSERT_EQ(sample.designs.size(), samples.size());
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const SampledDesign& design = sample.designs[i];
@@ -63,7 +63,7 @@ TEST(Sample, AcceptsAsOftenAsPycls) {
   for (const Stream stream : {Stream::regnet, Stream::pycls}) {
     request.stream = stream;
     const auto accepted = [&] {
-      const Sample sample = regnet::sample(request);
+      const SampledDesigns sample = regnet::sample(request);
       const auto duplicates = sample.refused.find("duplicate");
       return static_cast<double>(sample.designs.size()) + static_cast<double>(duplicates == sample.refused.end() ? 0 : duplicates->second);
     };
@@ -87,7 +87,7 @@ TEST(Sample, KeepsWithinAllLimits) {
   request.limits.depth = {14, 20};
   request.limits.width = {0, 800};
   request.limits.lean = true;
-  const Sample sample = regnet::sample(request);
+  const SampledDesigns sample = regnet::sample(request);
   ASSERT_EQ(sample.designs.size(), 200u);
   std::set<std::string> stages;
   for (const SampledDesign& design : sample.designs) {
@@ -129,7 +129,7 @@ TEST(Sample, IsTheSameHoweverManyShards) {
         std::int64_t examined = 0;
         for (int shard = shards; shard >= 1; --shard) {
           request.shard = shard, request.shards = shards;
-          const Sample sample = regnet::sample(request);
+          const SampledDesigns sample = regnet::sample(request);
           designs.insert(designs.end(), sample.designs.begin(), sample.designs.end());
           examined += sample.examined;
         }
@@ -146,7 +146,7 @@ TEST(Sample, AnyNetKeepsItsOrder) {
     SampleRequest request;
     request.space = space.space;
     request.count = 300;
-    const Sample sample = regnet::sample(request);
+    const SampledDesigns sample = regnet::sample(request);
     ASSERT_EQ(sample.designs.size(), 300u);
     bool any_shrinks = false;
     for (const SampledDesign& design : sample.designs) {
@@ -169,7 +169,7 @@ TEST(Sample, GivesUpOnAnEmptyRange) {
   SampleRequest request = regime(3);
   request.limits.macs = {1, 2};
   request.draws = 5'000;
-  const Sample sample = regnet::sample(request);
+  const SampledDesigns sample = regnet::sample(request);
   EXPECT_TRUE(sample.designs.empty());
   EXPECT_EQ(sample.examined, 5'000);
   std::int64_t refused = 0;

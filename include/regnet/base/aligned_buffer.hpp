@@ -35,6 +35,7 @@ class AlignedBuffer {
     return buffer;
   }
 
+  // The floats, on a cache line; nullptr and none when the buffer is empty or was moved from. They stay where they are when the buffer is moved.
   [[nodiscard]] float* data() noexcept { return x_data.get(); }
   [[nodiscard]] const float* data() const noexcept { return x_data.get(); }
   [[nodiscard]] std::size_t size() const noexcept { return x_data ? x_count : 0; }

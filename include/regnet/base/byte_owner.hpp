@@ -17,6 +17,7 @@ class REGNET_API ByteOwner {
   ByteOwner(const ByteOwner&) = delete;
   ByteOwner& operator=(const ByteOwner&) = delete;
 
+  // All of them; they stay where they are as long as the owner lives.
   [[nodiscard]] virtual std::span<const std::byte> bytes() const noexcept = 0;
 
   // A hint that `part` is not needed soon. Pages of a file leave the process's memory and come back from the page cache when they are touched again, so
@@ -24,11 +25,14 @@ class REGNET_API ByteOwner {
   virtual void release([[maybe_unused]] std::span<const std::byte> part) const noexcept {}
 };
 
+// The bytes of a vector.
 template <class Element>
 class OwnedVector final : public ByteOwner {
  public:
+  // Takes the elements over.
   explicit OwnedVector(std::vector<Element> elements) : x_elements(std::move(elements)) {}
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept override { return std::as_bytes(std::span(x_elements)); }
+  // The elements, valid as long as the owner.
   [[nodiscard]] std::span<const Element> elements() const noexcept { return x_elements; }
 
  private:

@@ -19,12 +19,13 @@ inline std::string csv_field(const std::string& field) {
 // Splits a text into records of fields as RFC 4180 says. Valid as long as the text is.
 class CsvReader {
  public:
+  // Begins at the first record; nothing is copied.
   explicit CsvReader(std::string_view text) : x_text(text) {}
 
-  [[nodiscard]] bool at_end() const { return x_at == x_text.size(); }
-  [[nodiscard]] int line() const { return x_line; }  // of the record that was read last
+  [[nodiscard]] bool at_end() const { return x_at == x_text.size(); }  // whether all records were read
+  [[nodiscard]] int line() const { return x_line; }                    // of the record that was read last, from 1
 
-  // Returns whether the record is sound.
+  // Reads the next record into `fields`, whose memory is used again. Returns whether its quotes are sound; after an unsound one there is nothing to go on with.
   bool read(std::vector<std::string>& fields) {
     fields.assign(1, "");
     x_line = x_next_line;

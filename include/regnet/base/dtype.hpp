@@ -11,6 +11,7 @@ namespace regnet {
 
 enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
 
+// Bytes of one element.
 constexpr std::size_t size_of(DType dtype) {
   switch (dtype) {
     case DType::f64:
@@ -55,6 +56,7 @@ constexpr float half_to_float(std::uint16_t bits) {
   return sign ? -magnitude : magnitude;
 }
 
+// The upper half of a binary32; exact.
 constexpr float bfloat16_to_float(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
 }  // namespace regnet

@@ -10,6 +10,7 @@
 
 namespace regnet {
 
+// What kind of thing went wrong: what a program can react to.
 enum class Code {
   invalid_argument,  // a value the caller chose cannot be used
   not_found,         // a file, model or name that does not exist
@@ -22,7 +23,9 @@ enum class Code {
 
 class REGNET_API Error : public std::runtime_error {
  public:
+  // `message` is what what() returns.
   Error(Code code, const std::string& message) : std::runtime_error(message), x_code(code) {}
+  // The kind of error.
   [[nodiscard]] Code code() const noexcept { return x_code; }
 
  private:

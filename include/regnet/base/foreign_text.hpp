@@ -68,6 +68,7 @@ inline std::string one_line(std::string_view foreign, std::size_t limit = 1000) 
   return out;
 }
 
+// printable, with an apostrophe before and after it: how messages show names.
 inline std::string in_quotes(std::string_view foreign) {
   std::string out = "'";
   out += printable(foreign);

@@ -8,6 +8,7 @@
 
 namespace regnet {
 
+// One of the 1000; its index is its place in imagenet_classes().
 struct ImagenetClass {
   std::string_view wnid;  // WordNet id, such as "n01440764"
   std::string_view name;  // "tench, Tinca_tinca"; not unique: two classes are a crane

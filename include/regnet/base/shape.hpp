@@ -12,6 +12,7 @@
 
 namespace regnet {
 
+// Extents, outermost first; empty for a scalar. May hold anything until element_count has looked at it.
 using Shape = std::vector<std::int64_t>;
 
 // "[32, 3, 3, 3]"; a scalar is "[]".
@@ -48,10 +49,12 @@ struct Dims {
   int height = 0;
   int width = 0;
 
+  // Number of elements.
   [[nodiscard]] std::int64_t count() const { return std::int64_t{channels} * height * width; }
   friend bool operator==(const Dims&, const Dims&) = default;
 };
 
+// "3 x 224 x 224".
 inline std::string to_string(const Dims& dims) { return text(dims.channels, " x ", dims.height, " x ", dims.width); }
 
 }  // namespace regnet

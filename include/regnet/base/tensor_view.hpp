@@ -69,11 +69,13 @@ inline void check_bounds(const TensorView& view, std::string_view name) {
 // Walks the elements of a view row by row: next() is the index of the next one in its storage.
 class StridedIndices {
  public:
+  // Keeps a reference to the view's shape. Precondition: check_bounds passed.
   explicit StridedIndices(const TensorView& view) : x_shape(view.shape), x_strides(view.strides), x_at(view.shape.size(), 0), x_index(view.offset) {
     for (std::size_t axis = 0; axis < x_shape.size(); ++axis)
       if (x_shape[axis] == 1) x_strides[axis] = 0;  // never stepped, and a file may say anything there
   }
 
+  // Call it once for each element.
   std::int64_t next() {
     const std::int64_t index = x_index;
     for (std::size_t axis = x_shape.size(); axis-- > 0;) {

@@ -8,6 +8,7 @@
 
 namespace regnet {
 
+// A number of threads and the reason for it.
 struct ThreadCount {
   int count = 1;
   std::string source;  // "affinity mask", "cgroup v2 quota", ...

@@ -10,6 +10,7 @@
 
 namespace regnet {
 
+// What an image costs, of a node, a stage or a network; such counts add up.
 struct Complexity {
   std::int64_t params = 0;       // weights and biases, 2 per BN channel; running statistics are not parameters
   std::int64_t macs = 0;         // pycls: convolutions, and the head with its bias adds; nothing else

@@ -11,6 +11,7 @@
 
 namespace regnet {
 
+// What fit found.
 struct Fit {
   Params params;      // of the depth, group width and bottleneck of the stages
   double e_fit = 0;   // mean over the blocks of |log(fitted width / width)|; 0 when all are equal

@@ -34,7 +34,9 @@ class Edf {
   double operator()(double e) const {
     return static_cast<double>(std::lower_bound(x_errors.begin(), x_errors.end(), e) - x_errors.begin()) / static_cast<double>(x_errors.size());
   }
+  // The errors, ascending.
   [[nodiscard]] const std::vector<double>& sorted_errors() const { return x_errors; }
+  // Number, least and mean of the errors.
   [[nodiscard]] ErrorSummary summary() const {
     return {x_errors.size(), x_errors.front(), std::accumulate(x_errors.begin(), x_errors.end(), 0.0) / static_cast<double>(x_errors.size())};
   }
@@ -51,6 +53,7 @@ inline double percentile(const std::vector<double>& sorted, double q) {
   return sorted[below] + (next - sorted[below]) * (at - static_cast<double>(below));
 }
 
+// How best_value draws. Equal seeds give equal results everywhere.
 struct BootstrapOptions {
   double fraction = 0.25;  // of the population in each draw, with replacement
   int repeats = 10000;     // the paper's; pycls takes 2,500
@@ -58,6 +61,7 @@ struct BootstrapOptions {
   std::uint32_t seed = 0;
 };
 
+// The median of the best networks' values, and the ends of the interval around it.
 struct BestValue {
   double low = 0, median = 0, high = 0;
 };

@@ -10,6 +10,7 @@
 
 namespace regnet {
 
+// A checkpoint that was published, and how well its publisher says it does.
 struct PublishedAccuracy {
   std::string name;    // "mmcls/regnetx_400mf": the file's folder and stem
   std::string model;   // zoo name

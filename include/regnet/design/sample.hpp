@@ -18,6 +18,7 @@ namespace regnet {
 // Both ends belong to it.
 struct Interval {
   double low = 0, high = std::numeric_limits<double>::infinity();
+  // Whether the value lies between the ends or on one.
   [[nodiscard]] bool contains(double value) const { return value >= low && value <= high; }
   friend bool operator==(const Interval&, const Interval&) = default;
 };
@@ -30,11 +31,13 @@ struct DesignLimits {
   NetworkOptions network = {};
 };
 
+// Where the random numbers come from.
 enum class Stream {
   regnet,  // draws in chunks of their own seeds, so that they can be shared out
   pycls    // numpy.random.seed(seed), as pycls draws
 };
 
+// A network that was drawn.
 struct SampledDesign {
   std::int64_t draw = 0;  // its number, from 0
   Params params;          // d is 0 where stages are free
@@ -42,9 +45,10 @@ struct SampledDesign {
   Complexity cost;
 };
 
+// What sample is asked for.
 struct SampleRequest {
   Space space;
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;          // below 2^32
   std::int64_t count = 1;          // designs wanted
   std::int64_t draws = 1'000'000;  // draws at most, of all shards together
   DesignLimits limits = {};
@@ -54,7 +58,8 @@ struct SampleRequest {
   int shard = 1, shards = 1;  // of the draws
 };
 
-struct Sample {
+// What sample found, and why it passed over the rest.
+struct SampledDesigns {
   std::vector<SampledDesign> designs;  // in the order of their draws
   std::int64_t examined = 0;           // draws
   std::map<std::string_view, std::int64_t>
@@ -66,7 +71,9 @@ struct Sample {
 // numpy's RandomState(seed).random_sample(): 53 bits of two numbers of MT19937.
 class NumpyUniform {
  public:
+  // The state that numpy.random.seed(seed) makes.
   explicit NumpyUniform(std::uint32_t seed) : x_engine(seed) {}
+  // The next number, in [0, 1).
   double operator()() {
     const std::uint32_t high = static_cast<std::uint32_t>(x_engine()) >> 5, low = static_cast<std::uint32_t>(x_engine()) >> 6;
     return (high * 67108864.0 + low) / 9007199254740992.0;
@@ -79,7 +86,9 @@ class NumpyUniform {
 // The draws of one chunk; no two chunks, of whatever seed, have a state in common.
 class ChunkUniform {
  public:
+  // Seed and chunk are below 2^32.
   ChunkUniform(std::uint64_t seed, std::uint64_t chunk) : x_engine(seed << 32 | chunk) {}
+  // The next number, in [0, 1).
   double operator()() { return static_cast<double>(x_engine() >> 11) * 0x1p-53; }
 
  private:
@@ -128,7 +137,7 @@ int draw_into(SampledDesign& design, const Space& space, const NetworkOptions& n
 
 // Draws until `count` networks are found or `draws` are made. A network that was found before is left out, whatever numbers made it. A shard examines every N-th chunk of draws; the first
 // `count` of all shards' designs, by their draws and without duplicates, are those that one process finds (merge). Throws invalid_argument for ranges, limits or shards that make no sense.
-inline Sample sample(const SampleRequest& request) {
+inline SampledDesigns sample(const SampleRequest& request) {
   validate(request.space);
   validate({{1, width_quantum, width_quantum, 1}}, request.limits.network);
   const auto expect = [](bool holds, const char* expected, auto found) {
@@ -141,7 +150,7 @@ inline Sample sample(const SampleRequest& request) {
   expect(request.stream == Stream::regnet || request.shards == 1, "one shard of pycls's stream, which cannot be divided", request.shards);
   if (const auto* any = std::get_if<AnyNetSpace>(&request.space); any && !request.everything)
     expect(request.limits.stages.contains(any->stages), "limits that hold the number of stages of the space", any->stages);
-  Sample sample;
+  SampledDesigns sample;
   std::set<std::string> seen;
   const auto take = [&](std::int64_t number, auto& uniform) {
     ++sample.examined;

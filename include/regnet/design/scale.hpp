@@ -14,6 +14,7 @@ struct ScalingWeights {
   double depth = 1, width = 8, group_width = 8, resolution = 1;
 };
 
+// A network of another size, for another resolution.
 struct ScaledNetwork {
   std::vector<Stage> stages;
   int resolution = 0;

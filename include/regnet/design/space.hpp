@@ -17,6 +17,7 @@
 
 namespace regnet {
 
+// How the values of a range are likely: evenly, evenly in their logarithms, or as powers of two.
 enum class Spread { uniform, log_uniform, power_of_two, power_of_two_or_log_uniform };
 
 // The values low, low + quantum, ..., high that are drawn, or the powers of two from low to high. `power_of_two_or_log_uniform` draws powers of two below the quantum and
@@ -96,13 +97,16 @@ struct RegNetSpace {
 struct AnyNetSpace {
   int stages = 4;
   Range depth, width, group_width, bottleneck;
-  bool one_bottleneck = false, one_group_width = false, widths_grow = false, depths_grow = false;
+  bool one_bottleneck = false, one_group_width = false;  // for all stages
+  bool widths_grow = false, depths_grow = false;         // from stage to stage, or stay
 
   friend bool operator==(const AnyNetSpace&, const AnyNetSpace&) = default;
 };
 
+// A design space of either kind.
 using Space = std::variant<RegNetSpace, AnyNetSpace>;
 
+// A space with its name and a line about it.
 struct NamedSpace {
   std::string_view name, about;
   Space space;
@@ -119,6 +123,7 @@ constexpr AnyNetSpace any_net(int narrowed) {
 
 }  // namespace detail
 
+// The spaces that have names.
 inline constexpr std::array<NamedSpace, 7> spaces{{
     {"regnetx", "RegNetX as pycls samples it: bottleneck 1, group widths of 8 and more",
      RegNetSpace{{12, 28, Spread::uniform, 1},
@@ -148,11 +153,13 @@ inline const NamedSpace& find_space(std::string_view name) {
   fail(Code::not_found, "design space ", in_quotes(name), ": expected regnetx, regnet or anynetx-a to anynetx-e");
 }
 
+// How many networks a space holds, counted in two ways.
 struct SpaceSize {
   double paper = 0;  // as the paper counts: an order of n stages is one of n!, and RegNet's d, w_0, w_a and w_m take 64 values each
   double exact = 0;  // how many different settings the ranges hold
 };
 
+// The size of a space that validate accepts.
 inline SpaceSize size(const Space& space) {
   if (const auto* regnet = std::get_if<RegNetSpace>(&space)) {
     const double rest = count(regnet->group_width) * count(regnet->bottleneck);

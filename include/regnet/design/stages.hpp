@@ -10,6 +10,7 @@
 
 namespace regnet {
 
+// Residual bottleneck blocks of one width that follow each other.
 struct Stage {
   int depth = 0;             // blocks
   int width = 0;             // channels out of each block
@@ -17,6 +18,7 @@ struct Stage {
   int group_width = 0;       // channels per group of the 3x3 convolution
   int stride = 2;            // of the first block
 
+  // Of the 3x3 convolutions.
   [[nodiscard]] int groups() const { return bottleneck_width / group_width; }
   friend bool operator==(const Stage&, const Stage&) = default;
 };

@@ -11,6 +11,7 @@
 
 namespace regnet {
 
+// The widths of all blocks, in channels, before they are fitted to the group width.
 struct BlockWidths {
   std::vector<double> linear;  // u_j = w_0 + w_a j
   std::vector<int> quantised;  // multiples of 8, non-decreasing
@@ -39,6 +40,7 @@ inline BlockWidths block_widths(const Params& params) {
   return widths;
 }
 
+// Widths, in channels, whose groups are whole.
 struct FittedWidth {
   int width = 0;             // of the block
   int bottleneck_width = 0;  // of the 3x3 convolution; a multiple of group_width

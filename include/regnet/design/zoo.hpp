@@ -17,6 +17,7 @@
 
 namespace regnet {
 
+// A published design and its names.
 struct ZooEntry {
   std::string_view name;         // canonical, as the command prints it
   std::string_view title;        // as the papers print it
@@ -42,6 +43,7 @@ inline constexpr std::array<ZooEntry, 13> zoo{{
     {"regnet_x_400mf", "torchvision RegNet_X_400MF", "regnetx_004_tv", "regnet_x_400mf", {24, 24.48, 2.54, 22, 16, 1, WidthRule::torchvision}},
 }};
 
+// A network under the name it was asked for by.
 struct Design {
   std::string name;  // a zoo name, or the design string
   Params params;     // d is 0 for a network that was given by its stages

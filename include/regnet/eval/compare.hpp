@@ -9,6 +9,7 @@
 
 namespace regnet {
 
+// Two runs, a and b, over the images they share, in numbers of images.
 struct Comparison {
   int images = 0;     // in both runs
   int only_in_a = 0;  // and not in b
@@ -19,6 +20,7 @@ struct Comparison {
   int a_alone = 0;     // right in a, wrong in b
   int b_alone = 0;     // the other way round
   double p_value = 1;  // McNemar's exact test, two-sided
+  // An image about which the runs disagree.
   struct Change {
     std::string image;
     int label = 0, a = -1, b = -1;  // first classes; -1: could not be read

@@ -15,18 +15,20 @@
 
 namespace regnet {
 
+// An image that is listed, not read yet, with its label.
 struct Sample {
-  std::filesystem::path path;  // of the file; of a member of a tar the tar's path and its name
-  int label = 0;
+  std::filesystem::path path;                            // of the file; of a member of a tar the tar's path and its name
+  int label = 0;                                         // class index of the network, from 0
   std::string name = {};                                 // in the data set, with folders: what it is called in results
   std::optional<std::span<const std::byte>> bytes = {};  // of a member; the data set keeps them
 };
 
+// The images accuracy is counted over. Immutable once opened, and shared by threads.
 struct Dataset {
-  std::vector<Sample> samples;  // by name, so that a folder and a tar of it give the same list
-  std::string labelling;        // how labels were found: "class folders, numbered", ...
-  int ignored = 0;              // hidden files and files that are no images
-  std::vector<std::shared_ptr<const ByteOwner>> owners = {};
+  std::vector<Sample> samples;                                // by name, so that a folder and a tar of it give the same list
+  std::string labelling;                                      // how labels were found: "class folders, numbered", ...
+  int ignored = 0;                                            // hidden files and files that are no images
+  std::vector<std::shared_ptr<const ByteOwner>> owners = {};  // what keeps the bytes of tars alive
 };
 
 // The image files below a folder, told by their extensions, sorted. Adds the number of other and hidden files to `ignored`.
@@ -38,6 +40,7 @@ enum class LabelOrder { automatic, classes, ilsvrc };
 // "auto", "classes" or "ilsvrc". Throws invalid_argument.
 REGNET_API LabelOrder parse_label_order(std::string_view name);
 
+// What is known of a data set beside its files.
 struct DatasetOptions {
   std::filesystem::path labels = {};          // for images without class folders: a labels file
   int classes = 0;                            // of the network; every label must be below

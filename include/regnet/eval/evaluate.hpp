@@ -16,6 +16,7 @@
 
 namespace regnet {
 
+// How evaluate works; but for skip_errors, exif and only_classes nothing here changes the counts.
 struct EvaluateOptions {
   int batch = 8;             // images per run of one worker
   int threads = 0;           // workers; 0: default_threads()
@@ -27,6 +28,7 @@ struct EvaluateOptions {
   std::function<void(std::size_t first, std::span<const Answer> answers)> on_answers = {};
 };
 
+// What evaluate found.
 struct Report : Counts {
   double seconds = 0;           // of wall time
   double decode_seconds = 0;    // summed over workers: reading, decoding and preprocessing

@@ -13,6 +13,7 @@
 
 namespace regnet {
 
+// An image and what was said about it.
 struct ImageResult {
   int index = 0;      // in the list of the whole data set, from 0
   std::string image;  // relative to the data set's folder
@@ -20,19 +21,23 @@ struct ImageResult {
   Answer answer;
 };
 
+// A run, or a shard of one.
 struct Predictions {
   int total = 0;  // images of the whole data set; more than images.size() in a shard
   std::vector<ImageResult> images;
 };
 
+// Counts right answers; `skip_errors` as in EvaluateOptions.
 REGNET_API Counts count(const std::vector<ImageResult>& images, bool skip_errors);
 
 // One line for each image after a line of names: index and of (from 1, of the whole data set), image, label, error, and class and logit of up to five classes,
 // best first, and the probability of the first. Fields with commas, quotes or line ends are quoted as in RFC 4180; logits have the digits that give the same float again.
 REGNET_API void write_predictions(const Predictions& predictions, std::ostream& out);
 
-// Its two parts: the line of names, and the other lines.
+// The first line of what write_predictions writes, with its line end.
 REGNET_API std::string predictions_header();
+
+// The other lines.
 REGNET_API void write_rows(const Predictions& predictions, std::ostream& out);
 
 // Throws not_found or io, and bad_format with path and line for what write_predictions would not have written.

@@ -9,6 +9,7 @@
 
 namespace regnet {
 
+// How well one class is told.
 struct ClassCount {
   int label = 0;
   int n = 0;  // images that are listed, read or not
@@ -24,6 +25,7 @@ using RealLabels = std::vector<std::vector<int>>;
 // Reads real.json, a list of lists of class indices. Throws not_found, io or bad_format.
 REGNET_API RealLabels read_real_labels(const std::filesystem::path& path);
 
+// Numbers of images, by RealLabels: an answer is right when it is any of an image's classes.
 struct RealCounts {
   int n = 0;  // images with at least one class
   int top1_correct = 0;
@@ -32,6 +34,7 @@ struct RealCounts {
 // Images are matched by the number in names like ILSVRC2012_val_00000001. Throws mismatch for a name without one and a number beyond the list.
 REGNET_API RealCounts count_real(const std::vector<ImageResult>& images, const RealLabels& labels);
 
+// How often images of one class were taken for another, or for what they are.
 struct Confusion {
   int label = 0;
   int predicted = 0;  // -1: could not be read

@@ -21,7 +21,7 @@ inline NodeId conv_bn(Graph& graph, const std::string& conv_name, const std::str
 
 }  // namespace detail
 
-// x: 3x3, stride 2, BN, ReLU. There is no max-pooling.
+// Appends layers after x and returns the last, as the next three do. These: 3x3, stride 2, BN, ReLU. There is no max-pooling.
 inline NodeId append_stem(Graph& graph, NodeId x, int width) {
   const NodeId out = detail::conv_bn(graph, "stem.conv", "stem.bn", x, {.out_channels = width, .kernel = 3, .stride = 2});
   return graph.append("stem.af", Relu{}, {out});
@@ -43,6 +43,7 @@ inline NodeId append_block(Graph& graph, const std::string& name, NodeId x, cons
   return graph.append(name + ".af", Relu{}, {out});
 }
 
+// `depth` blocks, named NAME.b1 and so on; the first carries the stage's stride.
 inline NodeId append_stage(Graph& graph, const std::string& name, NodeId x, const Stage& stage) {
   for (int block = 1; block <= stage.depth; ++block)
     x = append_block(graph, name + ".b" + std::to_string(block), x, stage, block == 1 ? stage.stride : 1);
@@ -55,7 +56,7 @@ inline NodeId append_head(Graph& graph, NodeId x, int classes) {
   return graph.append("head.fc", Linear{graph.node(pooled).dims.channels, classes}, {pooled});
 }
 
-// Throws invalid_argument as validate does.
+// The whole network, for images of 3 x resolution x resolution. Throws invalid_argument as validate does.
 inline Graph build(const std::vector<Stage>& stages, const NetworkOptions& options = {}) {
   validate(stages, options);
   Graph graph;

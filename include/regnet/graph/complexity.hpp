@@ -8,6 +8,7 @@
 
 namespace regnet {
 
+// What one node of the graph costs.
 inline Complexity complexity(const Graph& graph, const Node& node) {
   const std::int64_t outputs = node.dims.count();
   return std::visit(Overloaded{
@@ -34,6 +35,7 @@ inline Complexity complexity(const Graph& graph, const Node& node) {
                     node.op);
 }
 
+// What all nodes cost together. Throws as Complexity's sum does.
 inline Complexity complexity(const Graph& graph) {
   Complexity total;
   for (const Node& node : graph.nodes()) total += complexity(graph, node);

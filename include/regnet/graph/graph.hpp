@@ -14,6 +14,7 @@ namespace regnet {
 
 using NodeId = int;  // position in Graph::nodes()
 
+// An operation, and which nodes' outputs it takes.
 struct Node {
   std::string name;  // canonical (pycls) name of the module: "s1.b1.f.a"; names its parameters
   Op op;
@@ -32,10 +33,17 @@ class Graph {
   // Returns the new node's id. Throws invalid_argument when an input does not exist or the shapes do not fit.
   NodeId append(std::string name, Op op, std::vector<NodeId> inputs);
 
+  // In the order in which they are computed.
   [[nodiscard]] const std::vector<Node>& nodes() const { return x_nodes; }
+  // Throws std::out_of_range when there is no such node.
   [[nodiscard]] const Node& node(NodeId id) const { return x_nodes.at(static_cast<std::size_t>(id)); }
-  [[nodiscard]] NodeId last() const { return static_cast<NodeId>(x_nodes.size()) - 1; }
+
+  [[nodiscard]] NodeId last() const { return static_cast<NodeId>(x_nodes.size()) - 1; }  // -1 when the graph is empty
+
+  // Of an image: channels, height, width. Precondition: the graph is not empty.
   [[nodiscard]] Dims input_dims() const { return x_nodes.front().dims; }
+
+  // Number of logits. Precondition: the graph is not empty.
   [[nodiscard]] int classes() const { return x_nodes.back().dims.channels; }
 
  private:
@@ -58,6 +66,7 @@ inline std::vector<Parameter> parameters(const Node& node) {
   return {};
 }
 
+// Those of all nodes, in their order.
 inline std::vector<Parameter> parameters(const Graph& graph) {
   std::vector<Parameter> all;
   for (const Node& node : graph.nodes())

@@ -11,6 +11,7 @@
 
 namespace regnet {
 
+// Where the images come in.
 struct Input {
   Dims dims;
 };
@@ -29,20 +30,23 @@ struct Conv {
   bool relu = false;
 };
 
+// Batch normalisation with running statistics, per channel.
 struct BatchNorm {
   int channels = 0;
   double epsilon = 1e-5;  // in all four frameworks
 };
 
-struct Relu {};
-struct Add {};
-struct GlobalAveragePool {};
+struct Relu {};               // max(x, 0)
+struct Add {};                // the sum of two inputs of one shape
+struct GlobalAveragePool {};  // each channel's mean over all pixels
 
+// y = W x + b, with W out_features x in_features.
 struct Linear {
   int in_features = 0;
   int out_features = 0;
 };
 
+// Any operation.
 using Op = std::variant<Input, Conv, BatchNorm, Relu, Add, GlobalAveragePool, Linear>;
 
 // Builds one visitor out of a lambda per operation.
@@ -50,9 +54,11 @@ template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+// Overloaded{...} knows its cases.
 template <class... Cases>
 Overloaded(Cases...) -> Overloaded<Cases...>;
 
+// "conv", "batch_norm", ...
 inline std::string_view name_of(const Op& op) {
   return std::visit(Overloaded{[](const Input&) { return "input"; }, [](const Conv&) { return "conv"; },
                                [](const BatchNorm&) { return "batch_norm"; }, [](const Relu&) { return "relu"; }, [](const Add&) { return "add"; },

@@ -39,6 +39,7 @@ inline void print_table(std::ostream& out, const Graph& graph) {
   row("total", "", "", total.params, total.macs, total.activations);
 }
 
+// The nodes with their operations and output shapes, and the edges, for graphviz.
 inline void print_dot(std::ostream& out, const Graph& graph) {
   out << "digraph regnet {\n  node [shape=box, fontname=\"sans-serif\"];\n";
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {

@@ -13,13 +13,15 @@
 
 namespace regnet {
 
+// What fold_batch_norm leaves beside the weights.
+struct FoldedBatchNorm {
+  std::vector<float> bias;   // one per output channel
+  std::int64_t flushed = 0;  // constants that became 0 so
+};
+
 // Folds y = gamma (conv(x) - mean) / sqrt(var + epsilon) + beta into the convolution, in double, rounded once at the end.
 // `weights` holds one row per output channel and is scaled in place. A constant that would be subnormal becomes 0: it cannot matter to a result and would
 // slow every kernel it meets.
-struct FoldedBatchNorm {
-  std::vector<float> bias;
-  std::int64_t flushed = 0;  // constants that became 0 so
-};
 inline FoldedBatchNorm fold_batch_norm(std::span<float> weights, std::span<const float> gamma, std::span<const float> beta,
                                        std::span<const float> mean, std::span<const float> var, double epsilon) {
   int flushed_in_row = 0;

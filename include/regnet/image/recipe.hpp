@@ -12,9 +12,10 @@
 
 namespace regnet {
 
+// How pictures are resized: by whose rules, and in what kind of numbers (resize.hpp).
 enum class Interpolation { opencv_bilinear_u8, opencv_bilinear_f32, pillow_bilinear, pillow_bicubic };
 enum class CropOffset { half_even, ceil };  // how (size - crop) / 2 is rounded
-enum class ChannelOrder { rgb, bgr };
+enum class ChannelOrder { rgb, bgr };       // of the planes a network sees
 
 struct Recipe {
   std::string name;
@@ -33,7 +34,7 @@ struct Recipe {
 // The presets: pycls, mmcls, torchvision-v1, torchvision-v2, timm (for its pycls_in1k weights). Valid for the whole program.
 REGNET_API std::span<const Recipe> presets();
 
-// Throws not_found, listing the names there are.
+// The preset of this name; valid for the whole program. Throws not_found, listing the names there are.
 REGNET_API const Recipe& find_preset(std::string_view name);
 
 // Throws invalid_argument, naming the field: resize and crop must be positive and at most 16384, crop not above resize (frameworks then pad with black or
@@ -52,6 +53,7 @@ struct REGNET_API RecipeOverrides {
   [[nodiscard]] Recipe applied_to(Recipe recipe) const;
 };
 
+// As recipes in JSON and the command spell it.
 constexpr std::string_view name_of(Interpolation interpolation) {
   switch (interpolation) {
     case Interpolation::opencv_bilinear_u8: return "opencv-bilinear-u8";
@@ -62,6 +64,7 @@ constexpr std::string_view name_of(Interpolation interpolation) {
   return "?";
 }
 
+// As recipes and the command spell them: "ceil" or "half-even", "rgb" or "bgr".
 constexpr std::string_view name_of(CropOffset offset) { return offset == CropOffset::ceil ? "ceil" : "half-even"; }
 constexpr std::string_view name_of(ChannelOrder order) { return order == ChannelOrder::bgr ? "bgr" : "rgb"; }
 
@@ -73,7 +76,7 @@ REGNET_API ChannelOrder parse_channel_order(std::string_view name);
 // One JSON object with the keys name, resize, crop, interpolation, crop_offset, channels, value_range, mean, std, on one line. Both ways lossless.
 REGNET_API std::string to_json(const Recipe& recipe);
 
-// Strict: throws bad_format, naming the key, when one is missing, unknown, of another type, or breaks validate.
+// The inverse of to_json. Strict: throws bad_format, naming the key, when one is missing, unknown, of another type, or breaks validate.
 REGNET_API Recipe recipe_from_json(std::string_view json);
 
 }  // namespace regnet

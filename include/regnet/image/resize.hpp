@@ -1,4 +1,6 @@
 // resize: the resamplers behind the published accuracies, reproduced to the last bit. In: pixels and a target size; out: pixels.
+// All of them throw invalid_argument when the source has no pixels (or rgb of another size than width x height x 3), the target has none,
+// or the window does not lie in the target.
 #pragma once
 
 #include <vector>
@@ -8,6 +10,7 @@
 
 namespace regnet {
 
+// Pillow's names of them: Image.BILINEAR and Image.BICUBIC.
 enum class PillowFilter { bilinear, bicubic };
 
 // The part of the resized image that is wanted, in target pixels. The pixels are those of the whole resized image, and the cost and memory those of the part:
@@ -18,9 +21,6 @@ struct Window {
   int width = 0;
   int height = 0;
 };
-
-// All of them throw invalid_argument when the source has no pixels (or rgb of another size than width x height x 3), the target has none,
-// or the window does not lie in the target.
 
 // Pillow's Image.resize for uint8: separable, antialiased (the support grows when shrinking), 22-bit fixed point, rounded to 8 bits between the passes.
 // Equal in every byte to Pillow.

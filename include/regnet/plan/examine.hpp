@@ -20,8 +20,10 @@ enum class Flaw {
   flushed                // values below 2^-126, folding done, which become 0: subnormals slow every kernel and add nothing
 };
 
+// Whether compile refuses such weights.
 constexpr bool is_error(Flaw flaw) { return flaw <= Flaw::overflow; }
 
+// One flaw of one tensor.
 struct Finding {
   Flaw flaw = Flaw::not_finite;
   std::string tensor;      // its canonical name

@@ -23,6 +23,7 @@ struct LayerTime {
   friend bool operator==(const LayerTime&, const LayerTime&) = default;
 };
 
+// A network that was measured.
 struct NetworkTime {
   std::string name;
   double ms = 0;  // of a run of all images of a batch
@@ -33,11 +34,12 @@ struct NetworkTime {
 
 // Valid for what it was measured with, and for nothing else.
 struct LatencyTable {
-  std::string cpu, instructions, version;
+  std::string cpu, instructions, version;  // cpu_name(), as in MachineLimits, and of regnet
   int threads = 0, batch = 0, resolution = 0;
   Precision precision = Precision::f32;
   std::vector<NetworkTime> networks;
 
+  // Whether both were measured with the same: only then does one hold for the other. A CPU without a name fits nothing.
   [[nodiscard]] bool fits(const LatencyTable& other) const {
     return cpu != "unknown" && cpu == other.cpu && instructions == other.instructions && version == other.version && threads == other.threads &&
            batch == other.batch && resolution == other.resolution && precision == other.precision;
@@ -47,8 +49,10 @@ struct LatencyTable {
 // This machine and version, without networks: what a table must fit to be used.
 REGNET_API LatencyTable latency_key(const SessionOptions& session, int resolution, Precision precision = Precision::f32);
 
+// Makes the network of a name.
 using GraphOf = std::function<Graph(const std::string& name)>;
 
+// How measure_latencies measures.
 struct LatencyOptions {
   SessionOptions session = {};
   Precision precision = Precision::f32;
@@ -63,7 +67,7 @@ REGNET_API std::vector<NetworkTime> measure_latencies(const std::vector<std::str
                                                       const LatencyOptions& options = {});
 
 // Foretells from a table. A layer of a shape that was measured takes what it took there; others take what the nearest of their kind (in the logarithms of channels, group width and side)
-// would take by a linear rule of multiply-adds, weights and outputs.
+// would take by a linear rule of multiply-adds, weights and outputs. Immutable: any number of threads may ask it.
 class REGNET_API LatencyModel {
  public:
   // Throws invalid_argument for a table without networks. The one called `left_out` is passed over, to see how well it is foretold by the others.
@@ -87,16 +91,20 @@ class REGNET_API LatencyModel {
   std::vector<std::pair<double, double>> x_scales;  // by the logarithm of a network's mean layer, that of a run over the sum of its layers
 };
 
+// How far predictions are from what was measured.
 struct PredictionError {
   double median = 0, worst = 0;  // of |predicted / measured - 1|
   std::string worst_network;
 };
 
-using Counts = std::function<bool(const std::string& name)>;
+// Whether a network of the table counts.
+using CountsNetwork = std::function<bool(const std::string& name)>;
 
-// How well the networks that `counts` are told by the table that holds them, and by the rest of the table without each of them. Throws invalid_argument when none counts.
-REGNET_API PredictionError fitted_error(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts);
-REGNET_API PredictionError cross_validate(const LatencyTable& table, const GraphOf& graph_of, const Counts& counts);
+// How well the networks that count are told by the table that holds them. Throws invalid_argument when none counts.
+REGNET_API PredictionError fitted_error(const LatencyTable& table, const GraphOf& graph_of, const CountsNetwork& counts);
+
+// How well each of them is told by the table without it. Throws likewise.
+REGNET_API PredictionError cross_validate(const LatencyTable& table, const GraphOf& graph_of, const CountsNetwork& counts);
 
 // One JSON array, both ways lossless. Reading is strict: throws bad_format.
 REGNET_API std::string to_json(const std::vector<LatencyTable>& tables);

@@ -7,6 +7,7 @@
 
 namespace regnet {
 
+// Upper bounds, in 10^9 operations or bytes a second.
 struct MachineLimits {
   double gflops = 0;       // fused multiply-adds of float, two operations each, from registers, on all threads together
   double bf16_gflops = 0;  // the same of bf16, and of int8, with AMX or AVX-512; 0 where this library has no kernels for the CPU

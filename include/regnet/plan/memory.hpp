@@ -8,12 +8,14 @@
 
 namespace regnet {
 
+// A buffer: its size and the steps from which to which it is needed.
 struct Lifetime {
   std::size_t bytes = 0;
   int first = 0;  // step that writes the buffer
   int last = 0;   // last step that reads it, inclusive
 };
 
+// Where the buffers lie.
 struct MemoryLayout {
   std::vector<std::size_t> offsets;  // one per buffer, multiples of the alignment
   std::size_t bytes = 0;             // of the whole arena

@@ -11,6 +11,7 @@
 
 namespace regnet {
 
+// Whose kernels compute.
 enum class Backend {
   automatic,  // own where its kernels are known to be faster on this CPU, else onednn
   own,        // kernels of this library, by the widest instruction set the CPU has
@@ -18,6 +19,7 @@ enum class Backend {
   reference   // every operation of the unfused graph in double, with Eigen: slow, the oracle
 };
 
+// As the command spells it.
 constexpr std::string_view name_of(Backend backend) {
   switch (backend) {
     case Backend::automatic: return "auto";
@@ -35,11 +37,13 @@ constexpr std::optional<Backend> backend_of(std::string_view name) {
   return {};
 }
 
+// How a session runs; Session says what is allowed.
 struct SessionOptions {
   int batch = 1;    // images per run
   int threads = 0;  // 0: default_threads()
 };
 
+// What a plan is made of and for.
 struct CompileOptions {
   Backend backend = Backend::automatic;
   SessionOptions expected = {};  // the session that weights are packed for at compile time; others may need another packing

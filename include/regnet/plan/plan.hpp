@@ -33,10 +33,11 @@ Plan plan_of(std::shared_ptr<const PlanImpl> impl);
 
 class REGNET_API Plan {
  public:
-  [[nodiscard]] Dims input_dims() const;
-  [[nodiscard]] int classes() const;
-  [[nodiscard]] Backend backend() const;
+  [[nodiscard]] Dims input_dims() const;      // of an image: 3, height, width
+  [[nodiscard]] int classes() const;          // logits per image
+  [[nodiscard]] Backend backend() const;      // never automatic
   [[nodiscard]] Precision precision() const;  // never automatic
+
   // Layers of the session the plan was compiled for, in execution order. Check `slow`: the plan runs such layers but does not hide them.
   [[nodiscard]] const std::vector<LayerReport>& layers() const;
 

@@ -15,9 +15,10 @@ namespace regnet {
 // `about` and the graph take more than 4 MiB, not_found or io when the file cannot be written.
 REGNET_API void save_plan(const Plan& plan, const std::filesystem::path& path, const std::string& about, Existing existing = Existing::keep);
 
+// What was in a plan file.
 struct PlanFile {
   Plan plan;
-  std::string about;
+  std::string about;  // as it was given to save_plan
 };
 
 // Maps the file: processes share its pages. The plan has no findings: they are about weights that are not there any more. Throws bad_format when it is none, cut, or its

@@ -6,6 +6,7 @@
 
 namespace regnet {
 
+// The element type of activations and weights.
 enum class Precision {
   automatic,  // int8 of quantised weights, bf16 of others, each where this CPU is known to be faster so, else f32
   f32,
@@ -13,6 +14,7 @@ enum class Precision {
   int8   // own backend, CPUs with AVX512-BF16 and AVX512-VNNI, or AMX: activations u8, weights s8, the first layer bf16; needs a Quantization
 };
 
+// As the command spells it.
 constexpr std::string_view name_of(Precision precision) {
   switch (precision) {
     case Precision::automatic: return "auto";

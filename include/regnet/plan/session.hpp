@@ -19,9 +19,10 @@ using LayerObserver = std::function<void(const LayerReport& layer, const std::fu
 
 class REGNET_API Session {
  public:
-  // Throws invalid_argument for a batch outside 1..4096 or a negative thread count, unsupported when no kernel can run a layer, std::bad_alloc.
+  // Throws invalid_argument for a batch outside 1..4096 or threads outside 0..4096, unsupported when no kernel can run a layer, std::bad_alloc.
   explicit Session(const Plan& plan, const SessionOptions& options = {});
   ~Session();
+  // A session that was moved from can only be destroyed or assigned to.
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
@@ -33,10 +34,10 @@ class REGNET_API Session {
   // The same, showing each layer's outputs. Allocates, and runs as fast as the observer looks.
   void run(std::span<const float> images, std::span<float> logits, const LayerObserver& observe);
 
-  [[nodiscard]] int batch() const;
-  [[nodiscard]] int threads() const;              // that a run uses; fewer than asked for where the system gave no more
+  [[nodiscard]] int batch() const;                // images a run
+  [[nodiscard]] int threads() const;              // that a run uses: as asked for (0: default_threads()), or fewer where the system gave no more
   [[nodiscard]] std::size_t arena_bytes() const;  // activations and scratch; 0 for the reference backend, which allocates as it goes
-  [[nodiscard]] const std::vector<LayerReport>& layers() const;
+  [[nodiscard]] const std::vector<LayerReport>& layers() const;  // in execution order
 
  private:
   struct State;

@@ -19,6 +19,7 @@ inline std::string layer_shape(const Conv& conv, const Dims& output) {
               conv.groups > 1 ? text(" in ", conv.groups, " groups") : "", " at ", output.height, 'x', output.width);
 }
 
+// What was found about the layers of one shape.
 struct TunedLayer {
   std::string shape;
   int count = 0;                     // of such layers in the network
@@ -28,10 +29,11 @@ struct TunedLayer {
 
 // Valid for what it was measured with, and for nothing else.
 struct Tuning {
-  std::string cpu, instructions, version;
+  std::string cpu, instructions, version;  // cpu_name(), as in MachineLimits, and of regnet
   int threads = 0, batch = 0;
   std::vector<TunedLayer> layers;  // that can go more than one way
 
+  // Whether both were measured with the same: only then does one hold for the other. A CPU without a name fits nothing.
   [[nodiscard]] bool fits(const Tuning& other) const {
     return cpu != "unknown" && cpu == other.cpu && instructions == other.instructions && version == other.version && threads == other.threads &&
            batch == other.batch;

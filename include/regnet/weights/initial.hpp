@@ -22,6 +22,7 @@ namespace regnet {
 // standard deviations; of 24 bits they would end at 5.8.
 class NormalStream {
  public:
+  // `name` is the tensor's.
   NormalStream(std::string_view name, std::uint64_t seed) : x_key(mixed(seed + increment)) {
     for (const char c : name) x_key = (x_key ^ static_cast<unsigned char>(c)) * 1099511628211ull;
     x_key = mixed(x_key);
@@ -79,6 +80,7 @@ class NormalStream {
   std::uint64_t x_key;
 };
 
+// How initial_weights fills the tensors.
 struct InitialOptions {
   bool zero_last =
       false;  // each block begins as its shortcut: the last batch normalisation's weight is 0 (pycls's BN.ZERO_INIT_FINAL_GAMMA, timm's default)

@@ -12,10 +12,13 @@
 
 namespace regnet {
 
+// Whose names the tensors of a checkpoint have.
 enum class Naming { pycls, mmcls, timm, torchvision, transformers, vissl };
 
+// All of them, in that order.
 inline constexpr std::array all_namings{Naming::pycls, Naming::mmcls, Naming::timm, Naming::torchvision, Naming::transformers, Naming::vissl};
 
+// "pycls", "mmcls", ...: as the command spells it.
 REGNET_API std::string_view name_of(Naming naming);
 
 // The canonical name of `name`, or nothing when `naming` has no such tensor. num_batches_tracked is spelled too; mmcls's names are known with and
@@ -28,6 +31,7 @@ REGNET_API std::string foreign_name(Naming naming, std::string_view canonical);
 // Counters of averaged models (torch's AveragedModel, mmengine's), which stand beside the wrapped network and are none of its tensors.
 REGNET_API bool is_averaging_counter(const NamedTensor& tensor);
 
+// A checkpoint's tensors under canonical names, and whose names they had.
 struct CanonicalTensors {
   Naming naming = Naming::pycls;
   TensorMap tensors;

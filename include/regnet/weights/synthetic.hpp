@@ -16,9 +16,12 @@ namespace regnet {
 // Number i of the stream `name`, uniform in [0, 1), a multiple of 2^-24: splitmix64's finaliser over FNV-1a of the name plus a counter.
 class SyntheticStream {
  public:
+  // Equal names give equal numbers.
   explicit SyntheticStream(std::string_view name) {
     for (const char c : name) x_key = (x_key ^ static_cast<unsigned char>(c)) * 1099511628211ull;
   }
+
+  // Number i.
   [[nodiscard]] double operator()(std::uint64_t i) const {
     std::uint64_t z = x_key + (i + 1) * 0x9E3779B97F4A7C15ull;
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;

@@ -23,6 +23,7 @@ inline constexpr std::size_t max_name_bytes = 256;
 inline constexpr std::size_t max_rank = 16;
 inline constexpr std::size_t max_text_bytes = std::size_t{1} << 24;  // of class names, and of the metadata that a torch file scatters
 
+// A tensor as a file has it.
 struct NamedTensor {
   std::string name;
   TensorView view;
@@ -48,6 +49,8 @@ class TensorMap {
   void keep_alive(std::shared_ptr<const ByteOwner> owner) {
     if (owner) x_owners.push_back(std::move(owner));
   }
+
+  // Keeps what `other` keeps alive, whose views may then be added here.
   void keep_alive_with(const TensorMap& other) { x_owners.insert(x_owners.end(), other.x_owners.begin(), other.x_owners.end()); }
 
   // A hint that the view's bytes are not needed soon (ByteOwner::release).
@@ -61,6 +64,7 @@ class TensorMap {
     return found == x_index.end() ? nullptr : &x_tensors[found->second].view;
   }
 
+  // Tensors, in the order in which they were added.
   [[nodiscard]] std::size_t size() const { return x_tensors.size(); }
   [[nodiscard]] bool empty() const { return x_tensors.empty(); }
   [[nodiscard]] auto begin() const { return x_tensors.begin(); }
@@ -72,8 +76,10 @@ class TensorMap {
   std::vector<std::shared_ptr<const ByteOwner>> x_owners;
 };
 
+// What kind of file tensors come from.
 enum class Container { safetensors, torch_zip, torch_legacy };
 
+// "safetensors", "torch-zip" (torch.save since 1.6) or "torch-legacy" (before).
 constexpr std::string_view name_of(Container container) {
   switch (container) {
     case Container::safetensors: return "safetensors";

@@ -119,7 +119,7 @@ std::string percent(double part, double whole) {
   return out.str();
 }
 
-void report(const regnet::Sample& sample, const SampleOptions& options, double seconds) {
+void report(const regnet::SampledDesigns& sample, const SampleOptions& options, double seconds) {
   const auto examined = static_cast<double>(sample.examined), found = static_cast<double>(sample.designs.size());
   std::cerr << "accepted " << sample.designs.size() << " of " << sample.examined << " draws (" << percent(found, examined) << ") in "
             << std::setprecision(3) << seconds << " s";
@@ -161,7 +161,7 @@ int run(SampleOptions options) {
     request.accept = [&](const regnet::SampledDesign& design) { return foretold->ms(design.stages) <= options.latency_ms; };
   }
   const auto start = std::chrono::steady_clock::now();
-  const regnet::Sample sample = regnet::sample(request);
+  const regnet::SampledDesigns sample = regnet::sample(request);
   if (!options.quiet) report(sample, options, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   std::vector<DesignRow> rows = rows_of(sample.designs, options.resolution);
   if (foretold)
