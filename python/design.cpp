@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include <nanobind/operators.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -54,6 +55,8 @@ void bind_design(nb::module_& m) {
       .def_ro("group_width", &Stage::group_width, "Channels per group of the 3x3 convolution.")
       .def_ro("stride", &Stage::stride, "Of the first block.")
       .def_prop_ro("groups", &Stage::groups, "Groups of the 3x3 convolution.")
+      .def(nb::self == nb::self, nb::sig("def __eq__(self, other: object, /) -> bool"))
+      .def("__hash__", [](const Stage& s) { return nb::hash(nb::make_tuple(s.depth, s.width, s.bottleneck_width, s.group_width, s.stride)); })
       .def("__repr__", [](const Stage& stage) { return shown(stage); });
 
   nb::class_<Priced>(m, "Design", "A network by its design numbers, and what it costs per image.")
