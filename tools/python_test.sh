@@ -11,6 +11,8 @@ if command -v ccache >/dev/null; then
   export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
   export CCACHE_DIR=${CCACHE_DIR:-$source/build/ccache} CCACHE_BASEDIR=$source CCACHE_NOHASHDIR=1
 fi
+# Else the interpreter's own name of the compiler is taken, and ccache does not share what another name has compiled.
+export CC=${CC:-gcc} CXX=${CXX:-g++}
 
 say "installing with pip in build/python-venv"
 venv=$source/build/python-venv

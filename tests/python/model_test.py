@@ -40,6 +40,13 @@ class Answers(unittest.TestCase):
         for answer in answers[1:]:
             self.assertEqual([(p.class_index, p.logit, p.probability) for p in answer], [(p.class_index, p.logit, p.probability) for p in answers[0]])
 
+    def test_pillow_and_regnet_decode_to_the_same_input(self) -> None:
+        names = ("420.jpg", "444.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "exif-6.jpg", "rgb.png", "rgba.png", "interlaced.png", "palette.png", "grey16.png")
+        for name in names:
+            path = demo.SOURCE / "tests/golden/images" / name
+            with Image.open(path) as picture:
+                np.testing.assert_array_equal(self.model.preprocess(picture.convert("RGB")), self.model.preprocess(path.read_bytes()), err_msg=name)
+
     def test_the_steps_of_classify_by_hand_give_its_answer(self) -> None:
         session = self.model.session(batch=1)
         logits = session.run(self.model.preprocess(demo.BOOT.read_bytes())[None])
