@@ -233,12 +233,17 @@ void bind_model(nb::module_& m) {
            "Preprocesses, runs and ranks one image, given as to preprocess. Threads that call it run one after the other.")
       .def("__repr__", [](const LoadedModel& loaded) { return text("Model('", loaded.model.name, "', classes=", loaded.model.plan.classes(), ")"); });
 
-  m.def("load", load, "path"_a, nb::kw_only(), "model"_a = "", "preset"_a = "", "weights_key"_a = "", "classes"_a = 0, "backend"_a = "auto",
-        "precision"_a = "f32", "batch"_a = 1, "threads"_a = 0,
-        "Reads a checkpoint, or a compiled plan, and makes it ready to run. Framework, network, preprocessing and class names are recognised.\n\n"
-        "model: a name or design that the weights must fit. preset: another preprocessing than the file's. weights_key: an entry of a PyTorch file.\n"
-        "classes: that the weights must have; 0: any. backend: auto, own, onednn or reference. precision: auto, f32, bf16 or int8.\n"
-        "batch, threads: of the sessions to be expected, which weights are packed for; 0 threads are all that this process may use.");
+  m.def(
+      "load", load, "path"_a, nb::kw_only(), "model"_a = "", "preset"_a = "", "weights_key"_a = "", "classes"_a = 0, "backend"_a = "auto",
+      "precision"_a = "f32", "batch"_a = 1, "threads"_a = 0,
+      nb::sig(
+          "def load(path: typing.Union[str, os.PathLike[str]], *, model: str = '', preset: str = '', weights_key: str = '', classes: int = 0, "
+          "backend: typing.Literal['auto', 'own', 'onednn', 'reference'] = 'auto', precision: typing.Literal['auto', 'f32', 'bf16', 'int8'] = 'f32', "
+          "batch: int = 1, threads: int = 0) -> Model"),
+      "Reads a checkpoint, or a compiled plan, and makes it ready to run. Framework, network, preprocessing and class names are recognised.\n\n"
+      "model: a name or design that the weights must fit. preset: another preprocessing than the file's. weights_key: an entry of a PyTorch file.\n"
+      "classes: that the weights must have; 0: any. backend: auto, own, onednn or reference. precision: auto, f32, bf16 or int8.\n"
+      "batch, threads: of the sessions to be expected, which weights are packed for; 0 threads are all that this process may use.");
 }
 
 }  // namespace regnet::python

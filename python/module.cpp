@@ -49,7 +49,7 @@ void translate(const std::exception_ptr& thrown, void*) {
 
 NB_MODULE(_core, m) {
   nb::register_exception_translator(translate);
-  m.attr("__version__") = std::string(regnet::version());
+  m.def("version", [] { return std::string(regnet::version()); });
   regnet::python::bind_design(m);
   regnet::python::bind_model(m);
 }

@@ -44,4 +44,5 @@ say "the example"
 grep -q '92.14%     9  Ankle boot' classified || die "examples/python/classify.py: expected 92.14% Ankle boot first"
 say "types"
 "$venv/bin/mypy" --strict --cache-dir "$folder" "$source/examples/python/classify.py"
+"$venv/bin/mypy" --strict --cache-dir "$folder" --package regnet
 say "the Python package is right"
