@@ -52,7 +52,7 @@ class Contract : public testing::TestWithParam<Backend> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Backends, Contract, testing::Values(Backend::own, Backend::onednn, Backend::reference),
-                         [](const auto& info) { return std::string(name_of(info.param)); });
+                         [](const auto& backend) { return std::string(name_of(backend.param)); });
 
 // Calls body(i) from each thread of an OpenMP region, as an application's "#pragma omp parallel" would.
 void openmp_region(unsigned threads, const std::function<void()>& body) {

@@ -12,7 +12,7 @@ namespace {
 
 // What completes a word, whatever the tables before it hold. Where it offers nothing, `-o default` completes names of files as bash does without it,
 // which knows more about quoting than a script can.
-constexpr std::string_view function = R"(
+constexpr std::string_view completion_function = R"(
 _regnet() {
   local current=${COMP_WORDS[COMP_CWORD]} command=regnet option='' place=0 word offered='' words='' files=no i IFS=$' \t\n'
   COMPREPLY=()
@@ -118,5 +118,5 @@ std::string bash_completion(const CLI::App& command) {
          " for bash, written by \"regnet manual -o bash\" from the definition of the command line.\n\n" + subcommands.text() +
          "# The long options of each, or the short where there is no long one.\n" + options.text() +
          "# What follows each option, and what each place takes: words, FILE, FOLDER, nothing that could be offered; ... where more can follow.\n" +
-         values.text() + std::string(function);
+         values.text() + std::string(completion_function);
 }

@@ -323,7 +323,7 @@ Json measure(const Network& network, const BenchOptions& options, int batch, int
   return row;
 }
 
-void print_markdown(const std::vector<Json>& rows) {
+void print_report(const std::vector<Json>& rows) {
   std::cout
       << "| Model | Batch | Threads | Streams | p50 ms | p90 | p99 | min | Images/s | GFLOP/s | Of peak | First ms | Load ms | RSS MiB | Stable |\n"
          "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n";
@@ -429,7 +429,7 @@ int run(BenchOptions options) {
   }
   if (options.output == "json") print(Json(rows));
   else if (options.output == "csv") print_csv(rows);
-  else if (options.output == "md") print_markdown(rows);
+  else if (options.output == "md") print_report(rows);
   return exit_done;
 }
 

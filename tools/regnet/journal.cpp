@@ -15,7 +15,7 @@
 
 namespace {
 
-constexpr std::string_view magic = "# regnet journal ";
+constexpr std::string_view journal_magic = "# regnet journal ";
 
 // The rows of a text as far as they are sound; `used` receives how many bytes they are.
 std::vector<regnet::ImageResult> sound_rows(const std::string& text, const std::string& path, int total, std::size_t& used) {
@@ -62,21 +62,22 @@ Journal::Journal(const std::string& path, const nlohmann::ordered_json& run, int
   const std::size_t line = content.find('\n');
   std::size_t sound = 0;
   if (line != std::string::npos) {
-    const nlohmann::ordered_json found =
-        content.starts_with(magic)
-            ? nlohmann::ordered_json::parse(content.begin() + magic.size(), content.begin() + static_cast<std::ptrdiff_t>(line), nullptr, false)
-            : nlohmann::ordered_json();
+    const nlohmann::ordered_json found = content.starts_with(journal_magic)
+                                             ? nlohmann::ordered_json::parse(content.begin() + journal_magic.size(),
+                                                                             content.begin() + static_cast<std::ptrdiff_t>(line), nullptr, false)
+                                             : nlohmann::ordered_json();
     if (!found.is_object()) regnet::fail(regnet::Code::bad_format, path, ": expected a journal of regnet eval, found another file");
     if (found != run) regnet::fail(regnet::Code::mismatch, path, ": is the journal of another run: ", difference(found, run));
     x_known = sound_rows(content.substr(line + 1), path, total, sound);
     sound = sound > 0 ? sound + line + 1 : 0;
-  } else if (!content.empty() && !content.starts_with(magic.substr(0, content.size()))) {
+  } else if (!content.empty() && !content.starts_with(journal_magic.substr(0, content.size()))) {
     regnet::fail(regnet::Code::bad_format, path, ": expected a journal of regnet eval, found another file");
   }
   if (::ftruncate(x_file, static_cast<off_t>(sound)) != 0 || ::lseek(x_file, 0, SEEK_END) < 0)
     regnet::fail(regnet::Code::io, path, ": ", std::strerror(errno));
   if (sound == 0)
-    write(std::string(magic) + run.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n" + regnet::predictions_header());
+    write(std::string(journal_magic) + run.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n" +
+          regnet::predictions_header());
 }
 
 Journal::~Journal() {

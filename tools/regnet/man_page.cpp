@@ -44,7 +44,7 @@ Where
 may be left out, a small network that was trained on Fashion-MNIST and is part of the command takes its place, and the command says so.
 )";
 
-constexpr std::string_view end = R"(.SH EXIT STATUS
+constexpr std::string_view closing_sections = R"(.SH EXIT STATUS
 .TP
 .B 0
 Done.
@@ -310,5 +310,5 @@ std::string man_page(const CLI::App& command) {
   out += ".SH OPTIONS\n" + group_text(command, plain_group) + ".SH SUBCOMMANDS\n";
   for (const CLI::App* app : all_subcommands(command)) out += subcommand_text(*app, shared);
   for (const auto& [group, text] : shared) out += ".SH " + upper(group) + " OPTIONS\n" + text;
-  return out + std::string(end);
+  return out + std::string(closing_sections);
 }

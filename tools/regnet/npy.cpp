@@ -11,7 +11,7 @@ namespace {
 using regnet::Code;
 using regnet::fail;
 
-constexpr std::string_view magic = "\x93NUMPY\x01";
+constexpr std::string_view npy_magic = "\x93NUMPY\x01";
 
 // The text after "'key':" in the header's dictionary.
 std::string_view value_of(const std::filesystem::path& path, std::string_view header, std::string_view key) {
@@ -44,10 +44,10 @@ void write_npy(const std::filesystem::path& path, const regnet::Shape& shape, st
   std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
   for (const std::int64_t extent : shape) header += std::to_string(extent) + ", ";
   header += "), }";
-  header.append(63 - (magic.size() + 3 + header.size()) % 64, ' ');
+  header.append(63 - (npy_magic.size() + 3 + header.size()) % 64, ' ');
   header += '\n';
   std::ofstream file(path, std::ios::binary);
-  file << magic << '\0' << static_cast<char>(header.size() & 0xff) << static_cast<char>(header.size() >> 8) << header;
+  file << npy_magic << '\0' << static_cast<char>(header.size() & 0xff) << static_cast<char>(header.size() >> 8) << header;
   file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
   file.close();
   if (!file) fail(Code::io, path.string(), ": cannot write ", values.size_bytes(), " bytes");
@@ -56,7 +56,7 @@ void write_npy(const std::filesystem::path& path, const regnet::Shape& shape, st
 NpyArray read_npy(const std::filesystem::path& path) {
   const regnet::MappedFile file(path);
   const std::string_view bytes(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  if (bytes.size() < 10 || !bytes.starts_with(magic)) fail(Code::bad_format, path.string(), ": expected a .npy file of version 1.0");
+  if (bytes.size() < 10 || !bytes.starts_with(npy_magic)) fail(Code::bad_format, path.string(), ": expected a .npy file of version 1.0");
   const std::size_t length = static_cast<unsigned char>(bytes[8]) | static_cast<std::size_t>(static_cast<unsigned char>(bytes[9])) << 8;
   if (bytes.size() - 10 < length) fail(Code::bad_format, path.string(), ": .npy header is truncated");
   const std::string_view header = bytes.substr(10, length);

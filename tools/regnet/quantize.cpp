@@ -83,7 +83,7 @@ Images read_images(const QuantizeOptions& options, const regnet::Recipe& recipe,
   return images;
 }
 
-void print(const Json& json) {
+void print_result(const Json& json) {
   if (!json["sensitivity"].empty()) {
     std::cout << "Error of the logits with one layer's outputs in 8 bits, the others in bf16:\n";
     for (const Json& layer : json["sensitivity"])
@@ -150,8 +150,8 @@ int run(const QuantizeOptions& options) {
       std::cerr << options.out << ": " << std::filesystem::file_size(options.out) / 1'000'000 << " MB for "
                 << std::filesystem::file_size(options.weights) / 1'000'000 << " MB\n";
   }
-  if (options.output == "json") std::cout << json.dump(2) << '\n';
-  else print(json);
+  if (options.output == "json") print(json);
+  else print_result(json);
   return exit_done;
 }
 

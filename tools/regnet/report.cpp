@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr const char* style =
+constexpr const char* report_style =
     R"(.pair{display:flex;align-items:center;gap:.8rem;margin:.5rem 0;flex-wrap:wrap}.pair img{height:56px;border-radius:4px}.pair span{flex:0 0 22rem}
 .bars{columns:2 380px;column-gap:1.5rem;font-size:.8rem}.bar{display:grid;grid-template-columns:9rem 1fr 5.5rem;gap:.5rem;align-items:center;break-inside:avoid}
 .bar>span:first-child{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}.bar i{display:block;height:.6rem;background:var(--good);border-radius:2px}
@@ -171,7 +171,7 @@ std::string report_page(const Json& results, const Outcome& outcome, const std::
   const std::string title =
       provenance.contains("model") ? shown(provenance["model"]) + " on " + shown(provenance["data"]) : std::string("Predictions");
   std::ostringstream out;
-  begin_page(out, title, style);
+  begin_page(out, title, report_style);
   write_headline(out, results);
   write_calibration(out, outcome.predictions.images);
   write_mistakes(out, outcome);

@@ -2,14 +2,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iomanip>
 #include <iostream>
-#include <sstream>
 
 #include <regnet/design/zoo.hpp>
 #include <regnet/weights/synthetic.hpp>
 
 #include "commands.hpp"
+#include "table.hpp"
 #include "tuning.hpp"
 
 namespace {
@@ -33,12 +32,6 @@ void merge(std::vector<regnet::Tuning>& kept, const regnet::Tuning& measured) {
   }
 }
 
-std::string fixed(double value) {
-  std::ostringstream out;
-  out << std::fixed << std::setprecision(3) << value;
-  return out.str();
-}
-
 int run(const TuneOptions& options) {
   std::vector<regnet::Tuning> tunings;
   if (!options.out.empty() && std::filesystem::exists(options.out)) tunings = read_tunings(options.out);
@@ -49,9 +42,9 @@ int run(const TuneOptions& options) {
     const regnet::SessionOptions session{options.batch, options.threads};
     const regnet::Tuning tuning = regnet::tune(regnet::bind(graph, regnet::synthetic_weights(regnet::parameters(graph))), session, options.seconds);
     for (const regnet::TunedLayer& layer : tuning.layers)
-      std::cout << "| " << design.name << " | " << layer.count << " x " << layer.shape << " | " << fixed(layer.ms.at("direct")) << " | "
-                << fixed(layer.ms.at("winograd")) << " | " << fixed(layer.ms.at("winograd-transformed")) << " | " << layer.rule << " | " << layer.best
-                << (layer.best == layer.rule ? "" : " (differs)") << " |\n";
+      std::cout << "| " << design.name << " | " << layer.count << " x " << layer.shape << " | " << fixed(layer.ms.at("direct"), 3) << " | "
+                << fixed(layer.ms.at("winograd"), 3) << " | " << fixed(layer.ms.at("winograd-transformed"), 3) << " | " << layer.rule << " | "
+                << layer.best << (layer.best == layer.rule ? "" : " (differs)") << " |\n";
     merge(tunings, tuning);
   }
   if (options.out.empty()) return exit_done;

@@ -28,7 +28,7 @@ struct VerifyOptions {
   bool quiet = false, partial = false;
 };
 
-struct Stage {
+struct VerifiedStage {
   std::string name;
   regnet::Shape shape;
   std::vector<float> values;
@@ -49,7 +49,7 @@ Json read_description(const std::filesystem::path& folder) {
   return json;
 }
 
-std::vector<Stage> image_stages(const regnet::Image& image, const regnet::Recipe& recipe) {
+std::vector<VerifiedStage> image_stages(const regnet::Image& image, const regnet::Recipe& recipe) {
   const regnet::PreprocessSteps steps = preprocess_steps(image, recipe);
   const std::int64_t crop = recipe.crop;
   return {{"decoded", {image.height, image.width, 3}, {image.rgb.begin(), image.rgb.end()}, true},
@@ -59,14 +59,14 @@ std::vector<Stage> image_stages(const regnet::Image& image, const regnet::Recipe
 }
 
 // Layers are named "stem.conv", "s1.b1.f.a", ..., "head.fc"; the last of a stage holds its result.
-std::vector<Stage> network_stages(const regnet::Model& model, const std::vector<float>& input, int threads) {
+std::vector<VerifiedStage> network_stages(const regnet::Model& model, const std::vector<float>& input, int threads) {
   regnet::Session session(model.plan, {.batch = 1, .threads = threads});
-  std::vector<Stage> stages;
+  std::vector<VerifiedStage> stages;
   std::vector<float> logits(static_cast<std::size_t>(model.plan.classes()));
   session.run(input, logits, [&](const regnet::LayerReport& layer, const std::function<std::vector<float>()>& values) {
     const std::string name = layer.name.substr(0, layer.name.find('.'));
     if (name != "stem" && (name.size() < 2 || name[0] != 's')) return;
-    Stage stage{name, {1, layer.dims.channels, layer.dims.height, layer.dims.width}, values()};
+    VerifiedStage stage{name, {1, layer.dims.channels, layer.dims.height, layer.dims.width}, values()};
     if (!stages.empty() && stages.back().name == name) stages.back() = std::move(stage);
     else stages.push_back(std::move(stage));
   });
@@ -92,7 +92,7 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
 }
 
 // The likely reason for a departure at this stage.
-std::string hint(const Stage& stage, const NpyArray& reference) {
+std::string hint(const VerifiedStage& stage, const NpyArray& reference) {
   if (stage.name == "decoded") return "the decoders differ, or one of them turns the image by its EXIF orientation";
   if (reference.shape != stage.shape && reference.shape.size() == 3 && stage.name != "decoded") {
     const std::int64_t side = std::min(reference.shape[0], reference.shape[1]);
@@ -108,7 +108,7 @@ std::string hint(const Stage& stage, const NpyArray& reference) {
                                                              : "another mean or standard deviation";
 }
 
-Json compare(const Stage& stage, const NpyArray& reference, double tolerance) {
+Json compare(const VerifiedStage& stage, const NpyArray& reference, double tolerance) {
   Json row{{"stage", stage.name}, {"shape", stage.shape}};
   if (reference.shape != stage.shape) {
     row.update({{"departs", true}, {"expected_shape", reference.shape}, {"hint", hint(stage, reference)}});
@@ -158,11 +158,11 @@ int run(const VerifyOptions& options) {
   if (!options.quiet && !preset.empty() && preset != model.recipe.name)
     std::cerr << "the reference was made with preset " << regnet::one_line(preset) << ", this run uses " << model.recipe.name << '\n';
   const regnet::Image image = regnet::load_image(folder / description["image"].get<std::string>(), options.model.exif());
-  std::vector<Stage> stages = image_stages(image, model.recipe);
-  for (Stage& stage : network_stages(model, stages.back().values, options.threads)) stages.push_back(std::move(stage));
+  std::vector<VerifiedStage> stages = image_stages(image, model.recipe);
+  for (VerifiedStage& stage : network_stages(model, stages.back().values, options.threads)) stages.push_back(std::move(stage));
   Json rows = Json::array(), first = nullptr;
   std::size_t missing = 0;
-  for (const Stage& stage : stages) {
+  for (const VerifiedStage& stage : stages) {
     const std::filesystem::path file = folder / (stage.name + ".npy");
     if (!std::filesystem::exists(file)) {
       rows.push_back({{"stage", stage.name}, {"shape", stage.shape}, {"missing", true}});

@@ -27,7 +27,7 @@ struct EdfOptions {
   bool quiet = false;
 };
 
-struct Population {
+struct ErrorsOfPopulation {
   std::string name;
   std::vector<DesignRow> rows;
   std::vector<double> errors;
@@ -53,8 +53,8 @@ void keep(std::vector<DesignRow>& rows, const std::string& filter) {
   });
 }
 
-Population read_population(const std::string& file, const EdfOptions& options) {
-  Population population{regnet::one_line(std::filesystem::path(file).stem().string()), read_rows(file, options.quiet), {}};
+ErrorsOfPopulation read_population(const std::string& file, const EdfOptions& options) {
+  ErrorsOfPopulation population{regnet::one_line(std::filesystem::path(file).stem().string()), read_rows(file, options.quiet), {}};
   const std::size_t all = population.rows.size();
   std::erase_if(population.rows, [](const DesignRow& row) { return !row.error; });
   const std::size_t without = all - population.rows.size();
@@ -68,7 +68,7 @@ Population read_population(const std::string& file, const EdfOptions& options) {
 }
 
 // The best value of each number that all designs have and that differs among them.
-Json best_values(const Population& population, const EdfOptions& options) {
+Json best_values(const ErrorsOfPopulation& population, const EdfOptions& options) {
   Json best = Json::object();
   for (const std::string& name : options.numbers) {
     std::vector<double> values;
@@ -84,12 +84,12 @@ Json best_values(const Population& population, const EdfOptions& options) {
 
 int run(const EdfOptions& options) {
   for (const std::string& name : options.numbers) expect_number("--numbers", name);
-  std::vector<Population> populations;
+  std::vector<ErrorsOfPopulation> populations;
   for (const std::string& file : options.files) populations.push_back(read_population(file, options));
   if (!options.csv.empty()) {
     std::ofstream out(options.csv);
     out << "population,error,below,at_most\n";
-    for (const Population& population : populations) {
+    for (const ErrorsOfPopulation& population : populations) {
       const regnet::Edf edf(population.errors);
       const std::vector<double>& sorted = edf.sorted_errors();
       for (std::size_t i = 0; i < sorted.size(); ++i)
@@ -100,7 +100,7 @@ int run(const EdfOptions& options) {
     if (!out) fail(Code::io, options.csv, ": cannot be written");
   }
   Json list = Json::array();
-  for (const Population& population : populations) {
+  for (const ErrorsOfPopulation& population : populations) {
     const regnet::Edf edf(population.errors);
     const regnet::ErrorSummary summary = edf.summary();
     list.push_back({{"population", population.name},
@@ -114,7 +114,7 @@ int run(const EdfOptions& options) {
     return exit_done;
   }
   std::size_t widest = 10;
-  for (const Population& population : populations) widest = std::max(widest, population.name.size());
+  for (const ErrorsOfPopulation& population : populations) widest = std::max(widest, population.name.size());
   std::cout << std::fixed << std::setprecision(2) << std::left << std::setw(static_cast<int>(widest)) << "population"
             << "       n |   min |  mean\n";
   for (const Json& row : list)

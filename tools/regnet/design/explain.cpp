@@ -100,7 +100,7 @@ Explanation explain(const DesignRow& row) {
   return out;
 }
 
-void print_table(const Explanation& explanation) {
+void print_explanation(const Explanation& explanation) {
   const regnet::Design& design = explanation.row.design;
   std::cout << design.name;
   if (const std::string numbers = to_string(design.params); numbers != design.name) std::cout << ": " << numbers;
@@ -195,7 +195,7 @@ int run(const ExplainOptions& options) {
     if (!(file << figure_of(explanation)).flush()) regnet::fail(regnet::Code::io, options.svg, ": cannot be written");
   }
   if (options.output == "json") print_json(explanation);
-  else print_table(explanation);
+  else print_explanation(explanation);
   return exit_done;
 }
 

@@ -70,7 +70,7 @@ regnet::LatencyOptions timing_of(const TimingOptions& options, double seconds) {
   return {.session = {options.batch, options.threads}, .precision = *regnet::precision_of(options.dtype), .seconds = seconds};
 }
 
-std::string percent(double part) { return regnet::text(std::setprecision(2), 100 * part, '%'); }
+std::string in_percent(double part) { return regnet::text(std::setprecision(2), 100 * part, '%'); }
 
 }  // namespace
 
@@ -105,9 +105,9 @@ Foretold::Foretold(const TimingOptions& options, bool quiet) : x_resolution(opti
   const auto graph = [&](const std::string& name) { return graph_of(name, options.resolution); };
   const regnet::PredictionError known = fitted_error(*table, graph, is_published),
                                 others = cross_validate(*table, graph, [](const std::string&name) { return !is_published(name); });
-  std::cerr << "latencies are foretold from " << table->networks.size() << " measured networks: published ones within " << percent(known.median)
-            << " (median) and " << percent(known.worst) << " (worst), random ones, each from all others, within " << percent(others.median) << " and "
-            << percent(others.worst) << '\n';
+  std::cerr << "latencies are foretold from " << table->networks.size() << " measured networks: published ones within " << in_percent(known.median)
+            << " (median) and " << in_percent(known.worst) << " (worst), random ones, each from all others, within " << in_percent(others.median)
+            << " and " << in_percent(others.worst) << '\n';
 }
 
 double Foretold::ms(const std::vector<regnet::Stage>& stages) const { return x_model->predict(regnet::build(stages, {.resolution = x_resolution})); }

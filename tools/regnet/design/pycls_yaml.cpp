@@ -231,7 +231,7 @@ Json scalar(const YAML::Node& node) {
   return word;
 }
 
-Json value_of(const YAML::Node& node) {
+Json json_of(const YAML::Node& node) {
   expect_no_tag(node);
   if (node.IsNull()) return nullptr;
   if (node.IsScalar()) return scalar(node);
@@ -271,7 +271,7 @@ Settings settings_of(const YAML::Node& root) {
     if (!section) return;
     if (settings.has(name)) fail(Code::bad_format, at_line(line_of(node)), name, ": appears twice");
     settings.add(*section);
-    each_entry(node, name, [&](const std::string& key, const YAML::Node& value) { settings.add(*section, key, value_of(value), line_of(value)); });
+    each_entry(node, name, [&](const std::string& key, const YAML::Node& value) { settings.add(*section, key, json_of(value), line_of(value)); });
   });
   return settings;
 }

@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr const char* style =
+constexpr const char* design_style =
     R"(.legend{margin:.3rem 0;font-size:.85rem}.legend span{display:inline-block;margin-right:1.4rem;overflow-wrap:anywhere}
 .legend i{display:inline-block;width:.8rem;height:.8rem;border-radius:3px;background:currentColor;margin-right:.4rem;vertical-align:-.08rem}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:.6rem}.panels svg{width:100%}.panels+table{margin-top:1rem}
@@ -88,7 +88,7 @@ void write_summary(std::ostream& out, const Populations& populations) {
 
 std::string page_of(const ReportOptions& options, const Populations& populations) {
   std::ostringstream out;
-  begin_page(out, options.title, style);
+  begin_page(out, options.title, design_style);
   write_summary(out, populations);
   write_edfs(out, populations);
   write_errors_by_number(out, populations);

@@ -10,7 +10,7 @@
 
 namespace {
 
-constexpr std::array<const char*, 10> numbers{"d", "w0", "wa", "wm", "g", "stages", "macs", "params", "activations", "latency"};
+constexpr std::array<const char*, 10> compared_numbers{"d", "w0", "wa", "wm", "g", "stages", "macs", "params", "activations", "latency"};
 
 struct Sighting {  // of a network in a panel
   std::size_t population = 0;
@@ -139,7 +139,7 @@ void write_errors_by_number(std::ostream& out, const Populations& populations) {
   std::vector<std::vector<std::optional<regnet::BestValue>>> best;
   std::string panels;
   bool front = false;
-  for (const char* number : numbers) {
+  for (const char* number : compared_numbers) {
     const std::vector<Sighting> all = sightings_of(number, populations);
     if (all.empty()) {
       missing.push_back(shown_name(number));

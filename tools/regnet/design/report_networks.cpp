@@ -7,6 +7,7 @@
 #include <regnet/base/error.hpp>
 
 #include "design/page.hpp"
+#include "table.hpp"
 
 namespace {
 
@@ -15,7 +16,7 @@ constexpr std::size_t shown_networks = 4;  // at each end
 // What networks are ranked by: the first of these that two of the population have; less is better.
 enum class Rank { error, latency_per_mac, macs };
 
-double value_of(const DesignRow& row, Rank rank) {
+double rank_of(const DesignRow& row, Rank rank) {
   if (rank == Rank::error) return *row.error;
   return rank == Rank::macs ? double(row.cost.macs) : *row.latency_ms / double(row.cost.macs);
 }
@@ -26,12 +27,6 @@ Rank rank_of(const Population& population) {
   for (const Rank rank : {Rank::error, Rank::latency_per_mac})
     if (std::count_if(population.rows.begin(), population.rows.end(), [&](const DesignRow& row) { return has(row, rank); }) > 1) return rank;
   return Rank::macs;
-}
-
-std::string joined(const std::vector<regnet::Stage>& stages, int regnet::Stage::*member) {
-  std::string out;
-  for (const regnet::Stage& stage : stages) out += regnet::text(out.empty() ? "" : " ", stage.*member);
-  return out;
 }
 
 // Long designs are broken behind a comma.
@@ -74,8 +69,9 @@ void write_network(std::ostream& out, const DesignRow& row, const Scale& y) {
   if (row.error) measured << std::fixed << std::setprecision(2) << *row.error << "% error, ";
   if (row.latency_ms) measured << short_number(*row.latency_ms) << " ms" << (row.predicted ? " (predicted), " : ", ");
   measured << short_number(double(row.cost.macs)) << " MACs, " << short_number(double(row.cost.params)) << " params";
-  out << "<figure>" << drawing(row, y) << "<figcaption><b>" << html(measured.str()) << "</b><br/>depths " << joined(stages, &regnet::Stage::depth)
-      << "<br/>widths " << joined(stages, &regnet::Stage::width) << "<br/>groups of " << joined(stages, &regnet::Stage::group_width);
+  out << "<figure>" << drawing(row, y) << "<figcaption><b>" << html(measured.str()) << "</b><br/>depths "
+      << joined(each_stage(stages, &regnet::Stage::depth)) << "<br/>widths " << joined(each_stage(stages, &regnet::Stage::width)) << "<br/>groups of "
+      << joined(each_stage(stages, &regnet::Stage::group_width));
   if (row.design.params.d != 0) out << "<br/>" << with_breaks(html(row.design.name));
   out << "</figcaption></figure>\n";
 }
@@ -85,7 +81,7 @@ void write_ends(std::ostream& out, const Population& population, const Scale& y)
   std::vector<const DesignRow*> rows;
   for (const DesignRow& row : population.rows)
     if (has(row, rank)) rows.push_back(&row);
-  std::stable_sort(rows.begin(), rows.end(), [&](const DesignRow* a, const DesignRow* b) { return value_of(*a, rank) < value_of(*b, rank); });
+  std::stable_sort(rows.begin(), rows.end(), [&](const DesignRow* a, const DesignRow* b) { return rank_of(*a, rank) < rank_of(*b, rank); });
   const std::size_t ends = std::min(shown_networks, rows.size() / 2);
   const auto write = [&](const char* what, std::size_t from, std::size_t to) {
     out << "<h3>" << html(population.name + ": " + what) << "</h3>\n<div class=\"networks\">\n";

@@ -113,7 +113,7 @@ Json identity(const SampleOptions& options) {
           {"resolution", options.resolution}};
 }
 
-std::string percent(double part, double whole) {
+std::string part_in_percent(double part, double whole) {
   std::ostringstream out;
   out << std::setprecision(3) << 100 * part / whole << '%';
   return out.str();
@@ -121,11 +121,11 @@ std::string percent(double part, double whole) {
 
 void report(const regnet::SampledDesigns& sample, const SampleOptions& options, double seconds) {
   const auto examined = static_cast<double>(sample.examined), found = static_cast<double>(sample.designs.size());
-  std::cerr << "accepted " << sample.designs.size() << " of " << sample.examined << " draws (" << percent(found, examined) << ") in "
+  std::cerr << "accepted " << sample.designs.size() << " of " << sample.examined << " draws (" << part_in_percent(found, examined) << ") in "
             << std::setprecision(3) << seconds << " s";
   std::string separator = "; refused for ";
   for (const auto& [why, count] : sample.refused) {
-    std::cerr << separator << (why == "accept" ? "latency" : why) << ' ' << percent(static_cast<double>(count), examined);
+    std::cerr << separator << (why == "accept" ? "latency" : why) << ' ' << part_in_percent(static_cast<double>(count), examined);
     separator = ", ";
   }
   std::cerr << '\n';
