@@ -28,16 +28,10 @@ dpkg-deb --field "$package" Package Version Depends Installed-Size
 command -v debootstrap >/dev/null || { say "skipped: debootstrap is not installed"; exit 0; }
 say "a bare Debian 12"
 root=build/debian
-[ -e build/debian.tar ] || {
-  rm -rf "$root"
-  debootstrap --variant=minbase bookworm "$root" http://deb.debian.org/debian >build/debootstrap.log || { tail -20 build/debootstrap.log >&2; die "debootstrap failed"; }
-  tar -cf build/debian.tar -C "$root" .
-}
-rm -rf "$root" && mkdir "$root" && tar -xf build/debian.tar -C "$root"
+tests/package/debian_root.sh "$root"
 cp "$package" "$root/root/regnet.deb"
 cp -r tests/package/consumer "$root/root/"
 mkdir -p "$root/root/source/examples" && cp examples/classify.c "$root/root/source/examples/"
-cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
 mount -t proc proc "$root/proc"
 trap 'umount "$source/$root/proc"' EXIT
 inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive bash -euc "$1"; }
