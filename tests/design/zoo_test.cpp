@@ -109,6 +109,26 @@ TEST(ZooNames, ADesignStringThatIsNoneSaysWhy) {
   EXPECT_REGNET_ERROR(find_design("w0=20,wa=1,wm=2.54,d=22,g=16"), Code::invalid_argument, "multiple of 8");
 }
 
+// Networks that no rule makes are given by their stages; one number stands for all of them.
+TEST(ZooNames, StagesAreADesign) {
+  EXPECT_EQ(find_design("ds=1-2-7-12,ws=32-64-160-384,gs=16").name, "regnetx_400mf");
+  const Design design = find_design("gs=8,ws=24-48,ds=2-2");
+  EXPECT_EQ(design.stages, (std::vector<Stage>{{2, 24, 24, 8}, {2, 48, 48, 8}}));
+  EXPECT_EQ(find_design(design.name).stages, design.stages);
+  EXPECT_EQ(find_design("ds=1,ws=64,gs=16,bs=0.5").stages, (std::vector<Stage>{{1, 64, 32, 16}}));
+  EXPECT_EQ(find_design("ds=1,ws=20,gs=16").stages[0].width % 16, 0);
+  for (const auto& [text, part] : {std::pair("ds=1-2,ws=32,gs=8-8-8", "expected 2 numbers"),
+                                   {"ds=1,ws=32", "missing gs"},
+                                   {"ds=1,ws=32,gs=8,x=1", "found \"x=1\""},
+                                   {"ds=0,ws=32,gs=8", "ds from 1"},
+                                   {"ds=1,ws=99999,gs=8", "ws from 1"},
+                                   {"ds=1,ws=32,gs=0", "gs from 1"},
+                                   {"ds=1,ws=32,gs=8,bs=0", "bs that make"},
+                                   {"ds=1,ws=30,gs=7,bs=1.5", "bs below 1 or whole"},
+                                   {"ds=1.5,ws=32,gs=8", "\"ds\""}})
+    EXPECT_REGNET_ERROR(find_design(text), Code::invalid_argument, part);
+}
+
 TEST(ZooNames, ShapesFindTheirName) {
   for (const ZooEntry& entry : zoo) EXPECT_EQ(find_in_zoo(to_stages(entry.params)), &entry) << entry.name;
   EXPECT_EQ(find_in_zoo(to_stages({8, 8, 2.5, 12, 8})), nullptr);

@@ -88,6 +88,29 @@ TEST(Preprocess, BothTorchvisionRecipesSeeDifferentPictures) {
 }
 
 // The whole resized image would take 12 GB.
+// What is shown of the way is the way: the crop, normalised by hand, is the input.
+TEST(Preprocess, ItsStepsLeadToItsResult) {
+  const Image image = coordinates(211, 173);
+  for (const Recipe& recipe : presets()) {
+    const PreprocessSteps steps = preprocess_steps(image, recipe);
+    EXPECT_EQ(std::min(steps.width, steps.height), recipe.resize) << recipe.name;
+    EXPECT_EQ(steps.resized.size(), static_cast<std::size_t>(3 * steps.width * steps.height)) << recipe.name;
+    const auto area = static_cast<std::size_t>(recipe.crop * recipe.crop);
+    ASSERT_EQ(steps.cropped.size(), 3 * area) << recipe.name;
+    ASSERT_EQ(steps.normalised, preprocessed(image, recipe)) << recipe.name;
+    double worst = 0;
+    for (std::size_t i = 0; i < area; ++i)
+      for (std::size_t colour = 0; colour < 3; ++colour) {
+        const double level = double{steps.cropped[3 * i + colour]} * double{recipe.value_range} / 255;
+        const std::size_t plane = recipe.channels == ChannelOrder::bgr ? 2 - colour : colour;
+        worst = std::max(worst,
+                         std::abs((level - double{recipe.mean[colour]}) / double{recipe.std[colour]} - double{steps.normalised[plane * area + i]}));
+      }
+    EXPECT_LT(worst, 1e-5) << recipe.name;
+  }
+  EXPECT_REGNET_ERROR(preprocess_steps(picture(20'000, 1), find_preset("timm")), Code::unsupported, "too large to show");
+}
+
 TEST(Preprocess, AStripOfOnePixelCostsNoMoreThanItsCrop) {
   for (const Recipe& recipe : presets()) {
     const std::vector<float> expected = preprocessed(uniform(256, 256, 9, 9, 9), recipe);

@@ -13,3 +13,5 @@ root=$1
 }
 rm -rf "$root" && mkdir -p "$root" && tar -xf build/debian.tar -C "$root"
 cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
+# Networks that look into connections have certificates of their own.
+[ -z "${PIP_CERT:-}" ] || { cp "$PIP_CERT" "$root/etc/pip.pem" && printf '[global]\ncert = /etc/pip.pem\n' >"$root/etc/pip.conf"; }
