@@ -16,7 +16,7 @@ onednn_hashes=(
 
 packages=(g++ cmake ninja-build git ca-certificates libeigen3-dev nlohmann-json3-dev libcli11-dev libyaml-cpp-dev libjpeg62-turbo-dev libpng-dev libdeflate-dev libarchive-dev)
 if [ "${1:-}" = developer ]; then
-  packages+=(libgtest-dev libbenchmark-dev python3 python3-dev python3-venv libcpp-httplib-dev libopencv-imgcodecs-dev wrk clang libomp-dev ccache pkg-config dpkg-dev file debootstrap doxygen mandoc groff-base bash-completion)
+  packages+=(libgtest-dev libbenchmark-dev python3 python3-dev python3-venv libcpp-httplib-dev libopencv-imgcodecs-dev wrk clang libomp-dev ccache pkg-config dpkg-dev file debootstrap doxygen gcovr clang-tidy clang-format mandoc groff-base bash-completion)
 fi
 if [ ! -e .deps/onednn/lib/libdnnl.so.3 ]; then packages+=(python3-pip); fi
 

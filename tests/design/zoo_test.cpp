@@ -119,13 +119,13 @@ TEST(ZooNames, StagesAreADesign) {
   EXPECT_EQ(find_design("ds=1,ws=20,gs=16").stages[0].width % 16, 0);
   for (const auto& [text, part] : {std::pair("ds=1-2,ws=32,gs=8-8-8", "expected 2 numbers"),
                                    {"ds=1,ws=32", "missing gs"},
-                                   {"ds=1,ws=32,gs=8,x=1", "found \"x=1\""},
+                                   {"ds=1,ws=32,gs=8,x=1", "found 'x=1'"},
                                    {"ds=0,ws=32,gs=8", "ds from 1"},
                                    {"ds=1,ws=99999,gs=8", "ws from 1"},
                                    {"ds=1,ws=32,gs=0", "gs from 1"},
                                    {"ds=1,ws=32,gs=8,bs=0", "bs that make"},
                                    {"ds=1,ws=30,gs=7,bs=1.5", "bs below 1 or whole"},
-                                   {"ds=1.5,ws=32,gs=8", "\"ds\""}})
+                                   {"ds=1.5,ws=32,gs=8", "'ds': expected a whole number"}})
     EXPECT_REGNET_ERROR(find_design(text), Code::invalid_argument, part);
 }
 
