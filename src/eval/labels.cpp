@@ -44,7 +44,7 @@ bool split_boxes(std::string_view line, std::string_view& name, std::string_view
   return true;
 }
 
-Labels parse_names(const std::vector<Line>& lines, const std::string& where) {
+Labels parse_names(const std::vector<Line>& lines, const std::string& where, LabelOrder order) {
   Labels labels{"names and labels", {}, {}};
   for (const auto& [line, number] : lines) {
     std::string_view name, value;
@@ -53,8 +53,10 @@ Labels parse_names(const std::vector<Line>& lines, const std::string& where) {
       name = line.substr(0, split == std::string_view::npos ? 0 : split);
       value = line.substr(split == std::string_view::npos ? 0 : split + 1);
     }
-    const int label = name.empty() ? -1 : label_of(value);
+    int label = name.empty() ? -1 : label_of(value);
     if (label < 0) fail(Code::bad_format, where, ":", number, ": expected 'name label', found ", in_quotes(line));
+    if (order == LabelOrder::ilsvrc && !is_wnid(value)) label = devkit_label(label);
+    if (label < 0) fail(Code::bad_format, where, ":", number, ": expected an ILSVRC2012_ID from 1 to 1000, found ", in_quotes(value));
     if (!labels.by_name.emplace(image_key(std::string(name)), label).second)
       fail(Code::bad_format, where, ":", number, ": ", in_quotes(name), " is listed twice");
   }
@@ -133,7 +135,7 @@ Labels parse_labels(std::string_view text, const std::string& where, LabelOrder 
   if (lines.empty()) fail(Code::bad_format, where, ": expected labels, found none");
   const bool list =
       std::all_of(lines.begin(), lines.end(), [](const Line& line) { return line.text.find_first_of(" ,\t") == std::string_view::npos; });
-  return list ? parse_list(lines, where, order) : parse_names(lines, where);
+  return list ? parse_list(lines, where, order) : parse_names(lines, where, order);
 }
 
 }  // namespace regnet

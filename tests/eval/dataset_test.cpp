@@ -109,6 +109,21 @@ TEST(Dataset, ALabelsFileMayHoldNumbersOrWordNetIdsAndPrefixes) {
   EXPECT_EQ(labels_of(dataset), (Labels{65, 1, 970}));
 }
 
+// The order was once heeded for bare numbers only, and an accuracy of chance came of numbers beside names.
+TEST(Dataset, NumbersBesideNamesAreWhatTheOrderSays) {
+  const TemporaryFolder folder;
+  const TemporaryFolder& images = folder;
+  for (const char* file : {"val/a.JPEG", "val/b.JPEG"}) images.write(file);
+  const auto labels_with = [&](const std::string& content, LabelOrder order) {
+    return labels_of(open_dataset(folder.path() / "val", {folder.write("labels.txt", content), 1000, {}, order}));
+  };
+  EXPECT_EQ(labels_with("a 490\nb n01443537\n", LabelOrder::ilsvrc), (Labels{65, 1}));
+  EXPECT_EQ(labels_with("a 490\nb n01443537\n", LabelOrder::classes), (Labels{490, 1}));
+  EXPECT_EQ(labels_with("a 490\nb n01443537\n", LabelOrder::automatic), (Labels{490, 1}));
+  EXPECT_REGNET_ERROR(labels_with("a 490\nb 0\n", LabelOrder::ilsvrc), Code::bad_format,
+                      "labels.txt:2: expected an ILSVRC2012_ID from 1 to 1000, found '0'");
+}
+
 TEST(Dataset, ALabelsFileThatDoesNotFitTheFolderIsRefused) {
   const TemporaryFolder folder;
   folder.write("val/a.jpg");
