@@ -13,11 +13,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 quietly() { "$@" >build/consumers.log 2>&1 || { cat build/consumers.log >&2; die "failed: $*"; }; }
 
 mkdir -p build
-if command -v ccache >/dev/null; then
-  # The same source in folders of the same depth is the same object.
-  export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
-  export CCACHE_DIR=${CCACHE_DIR:-$source/build/ccache} CCACHE_BASEDIR=$source CCACHE_NOHASHDIR=1
-fi
+. tools/ccache.sh
 
 # expect FOLDER: what was built there runs, and says what it should.
 expect() {

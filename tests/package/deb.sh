@@ -7,10 +7,7 @@ cd "$source"
 say() { printf '== %s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
-if command -v ccache >/dev/null; then
-  export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
-  export CCACHE_DIR=${CCACHE_DIR:-$source/build/ccache} CCACHE_BASEDIR=$source CCACHE_NOHASHDIR=1
-fi
+. tools/ccache.sh
 
 say "packing"
 cmake --preset package >/dev/null
