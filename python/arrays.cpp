@@ -68,6 +68,7 @@ Floats<float> writable_floats_of(nb::handle array, const char* name, std::initia
   const nb::ndarray<nb::ro> readable = checked(array, name, numbers(shape));
   nb::ndarray<> owner;
   if (!nb::try_cast(array, owner, false)) fail(Code::invalid_argument, name, ": expected an array that can be written, found a read-only one");
+  if (owner.data() != readable.data()) fail(Code::invalid_argument, name, ": expected an array to write into, found one that gives a copy of itself");
   return {nb::ndarray<nb::ro>(owner), {static_cast<float*>(owner.data()), owner.size()}};
 }
 
@@ -85,7 +86,8 @@ Pixels::Pixels(nb::handle image) {
   };
   nb::object array = nb::borrow(image);
   // Pillow has neither DLPack nor the buffer protocol.
-  if (!nb::hasattr(image, "__dlpack__") && nb::hasattr(image, "__array_interface__")) array = nb::module_::import_("numpy").attr("asarray")(image);
+  if (!nb::hasattr(image, "__dlpack__") && nb::hasattr(image.type(), "__array_interface__"))
+    array = nb::module_::import_("numpy").attr("asarray")(image);
   nb::ndarray<nb::ro> any;
   if (!nb::try_cast(array, any, false)) refuse(described(array));
   if (!is_on_cpu(any)) refuse(described(array), " on another device");

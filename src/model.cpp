@@ -37,9 +37,13 @@ Model load_model(const Checkpoint& checkpoint, const std::string& origin, const 
   if (compiling.quantization.scales.empty()) compiling.quantization = quantization_of(checkpoint);
   Plan plan = compile(bind(build(stages, network), canonical.tensors), compiling);
   for (std::string& line : describe(plan.findings())) warnings.push_back(std::move(line));
-  if (const std::vector<std::string> runtimes = openmp_runtimes(); plan.backend() == Backend::onednn && runtimes.size() > 1)
-    warnings.push_back(text("two OpenMP runtimes are loaded, ", runtimes[0], ", which oneDNN runs on here, and ", runtimes[1],
-                            ": answers are right, but threads of both compete for the cores"));
+  if (const std::vector<std::string> runtimes = openmp_runtimes(); plan.backend() == Backend::onednn && runtimes.size() > 1) {
+    std::string files;
+    for (const std::string& file : runtimes) files += file + ", ";
+    warnings.push_back(
+        text("several OpenMP runtimes are loaded, ", files,
+             "of which oneDNN runs on the first: answers are right, but where more than one is used their threads compete for the cores"));
+  }
   return {std::move(name),
           stages,
           canonical.naming,

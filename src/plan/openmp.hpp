@@ -2,19 +2,17 @@
 // second runtime. Runtimes of LLVM and Intel have GOMP_parallel too.
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <system_error>
 #include <thread>
 #include <vector>
-
-#include <unistd.h>
 
 #include <oneapi/dnnl/dnnl_config.h>
 
 #include <regnet/base/error.hpp>
 
 #include "plan/subnormals.hpp"
-#include "plan/team.hpp"
 
 #if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
 extern "C" int omp_get_max_threads();
@@ -25,14 +23,14 @@ extern "C" void GOMP_parallel(void (*function)(void*), void* data, unsigned thre
 
 namespace regnet::detail {
 
-// The process that loaded the library: what runs in another one was forked.
-inline const pid_t loading_process = ::getpid();
+// Whether this process was forked, since this library was loaded or before, by one that may have used OpenMP.
+bool is_forked();
 
 // Calls work() where OpenMP can be used. In a child of fork the runtime would wait for ever for threads that stayed with the parent; but it keeps a team for each thread that calls it,
 // and a thread made for this work has none yet.
 template <class Work>
 void where_openmp_works(const Work& work) {
-  if (::getpid() == loading_process) return work();
+  if (!is_forked()) return work();
   std::exception_ptr failure;
   try {
     std::thread([&] {
@@ -49,7 +47,19 @@ void where_openmp_works(const Work& work) {
 }
 
 // How many of `count` threads the system gives at this moment, the caller being one: a GNU runtime that cannot start all it wants ends the process.
-inline int startable_threads(int count) { return Team(count).size(); }
+inline int startable_threads(int count) {
+  std::atomic<bool> counted{false};
+  std::vector<std::jthread> others;
+  others.reserve(static_cast<std::size_t>(count));
+  try {
+    while (static_cast<int>(others.size()) + 1 < count) others.emplace_back([&] { counted.wait(false); });
+  } catch (const std::exception&) {  // no more of them
+  }
+  const int startable = static_cast<int>(others.size()) + 1;
+  counted = true;
+  counted.notify_all();
+  return startable;
+}
 
 // Sets the calling thread's number of OpenMP threads, and restores it.
 class OpenmpThreads {

@@ -126,6 +126,7 @@ class OwnSession final : public SessionImpl {
   const std::vector<LayerReport>& layers() const override { return x_program.layers; }
   bool checks_images() const override { return true; }
   int threads() const override { return is_whole() ? x_threads : 1; }
+  int started_threads() const { return x_team.size(); }
   std::size_t arena_bytes() const override {
     std::size_t floats = 0;
     for (const Lane& lane : x_lanes)
@@ -301,7 +302,13 @@ Ways ways_of(const Graph& fused, const std::map<std::string, std::string>& by_sh
 
 }  // namespace
 
-std::unique_ptr<SessionImpl> OwnPlan::open(const SessionOptions& options) const { return std::make_unique<OwnSession>(*this, options); }
+std::unique_ptr<SessionImpl> OwnPlan::open(const SessionOptions& options) const {
+  auto session = std::make_unique<OwnSession>(*this, options);
+  const int started = session->started_threads();
+  if (started == options.threads) return session;
+  session.reset();  // its work is divided for more threads than the system gives
+  return std::make_unique<OwnSession>(*this, SessionOptions{.batch = options.batch, .threads = started});
+}
 
 bool own_supports(const Graph& graph) { return can_be_programmed(fuse(graph)); }
 

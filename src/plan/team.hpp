@@ -47,7 +47,8 @@ class Team {
   }
   ~Team() {
     if (!is_whole()) {
-      for (std::thread& worker : x_workers) worker.detach();  // they are the parent's; here there is nothing to join
+      // The workers stayed with the parent. Here their handles are those of no thread, or of one that was made since, and must not be touched: they are left behind.
+      static_cast<void>(new std::vector<std::thread>(std::move(x_workers)));
       return;
     }
     for (std::size_t i = 0; i < x_workers.size(); ++i) send(x_letters[i], nullptr, nullptr, 0);

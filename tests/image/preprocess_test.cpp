@@ -87,7 +87,6 @@ TEST(Preprocess, BothTorchvisionRecipesSeeDifferentPictures) {
   EXPECT_NE(preprocessed(image, find_preset("torchvision-v1")), preprocessed(image, find_preset("torchvision-v2")));
 }
 
-// The whole resized image would take 12 GB.
 // What is shown of the way is the way: the crop, normalised by hand, is the input.
 TEST(Preprocess, ItsStepsLeadToItsResult) {
   const Image image = coordinates(211, 173);
@@ -111,6 +110,7 @@ TEST(Preprocess, ItsStepsLeadToItsResult) {
   EXPECT_REGNET_ERROR(preprocess_steps(picture(20'000, 1), find_preset("timm")), Code::unsupported, "too large to show");
 }
 
+// The whole resized image would take 12 GB.
 TEST(Preprocess, AStripOfOnePixelCostsNoMoreThanItsCrop) {
   for (const Recipe& recipe : presets()) {
     const std::vector<float> expected = preprocessed(uniform(256, 256, 9, 9, 9), recipe);

@@ -11,7 +11,8 @@ root=$1
   tar -cf build/debian.tar.part -C build/debian.part . && mv build/debian.tar.part build/debian.tar
   rm -rf build/debian.part
 }
-rm -rf "$root" && mkdir -p "$root" && tar -xf build/debian.tar -C "$root"
+! mountpoint -q "$root/proc" || umount "$root/proc"  # of a run that was ended
+rm -rf --one-file-system "$root" && mkdir -p "$root" && tar -xf build/debian.tar -C "$root"
 cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
 # Networks that look into connections have certificates of their own.
 [ -z "${PIP_CERT:-}" ] || { cp "$PIP_CERT" "$root/etc/pip.pem" && printf '[global]\ncert = /etc/pip.pem\n' >"$root/etc/pip.conf"; }

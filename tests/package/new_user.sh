@@ -42,18 +42,23 @@ $2"
 say "what a Debian system has that this bare one lacks: sudo"
 inside / 'apt-get update -qq && apt-get install -y -qq --no-install-recommends sudo >/dev/null'
 say "README.md: quickstart and tests"
-inside /root/regnet "$(block README.md sh tools/quickstart.sh)" | tee build/new_user.log
+commands=$(block README.md sh tools/quickstart.sh)
+inside /root/regnet "$commands" | tee build/new_user.log
 grep -q 'top-1  94.70%' build/new_user.log && grep -q '100% tests passed' build/new_user.log || die "the quickstart or the tests end otherwise than they should"
 say "docs/link.md: an installed library"
-inside /root/regnet "$(block docs/link.md sh '--prefix /opt/regnet')"
+commands=$(block docs/link.md sh '--prefix /opt/regnet')
+inside /root/regnet "$commands"
 say "docs/link.md and README.md: a project that links it"
-inside /root/application "$(block docs/link.md sh 'CMAKE_PREFIX_PATH=/opt/regnet')
+commands=$(block docs/link.md sh 'CMAKE_PREFIX_PATH=/opt/regnet')
+inside /root/application "$commands
 build/application /root/regnet/demo/regnetx_fashion.safetensors /root/regnet/demo/images/9/00000.png" | tee build/new_user.log
 grep -q '^0.92.* Ankle boot' build/new_user.log || die "the application gives another answer"
-inside /root/application "$(block docs/link.md sh 'export PKG_CONFIG_PATH' | grep -v static)
+commands=$(block docs/link.md sh 'export PKG_CONFIG_PATH' | grep -v static)
+inside /root/application "$commands
 ./a.out /root/regnet/demo/regnetx_fashion.safetensors /root/regnet/demo/images/9/00000.png" | grep -q '^0.92.* Ankle boot' || die "the application by pkg-config gives another answer"
 say "docs/python.md"
-inside /root/regnet "$(block docs/python.md sh 'pip install .')
+commands=$(block docs/python.md sh 'pip install .')
+inside /root/regnet "$commands
 python /root/first.py" | tee build/new_user.log
 grep -q '^0.9214 Ankle boot' build/new_user.log || die "Python gives another answer"
 say "the way of a new user is passable"

@@ -437,7 +437,7 @@ Command add_doctor(CLI::App& regnet) {
   options->model.add_options(*app);
   app->add_option("--data", options->data, "Labelled images, as for eval")->type_name("PATH");
   app->add_option("--labels", options->labels, "Labels of images without class folders, as for eval")->type_name("FILE");
-  app->add_option("--labels-order", options->order, "What bare numbers are: classes (indices from 0), ilsvrc (ids of the development kit)")
+  app->add_option("--labels-order", options->order, "What numbers are: classes (indices from 0), ilsvrc (ids of the development kit)")
       ->check(CLI::IsMember({"auto", "classes", "ilsvrc"}))
       ->capture_default_str();
   app->add_option("--limit", options->limit, "Images in the sample, spread evenly over the list")

@@ -92,7 +92,7 @@ Command add_eval(CLI::App& regnet) {
                   "order of the "
                   "images, such as ILSVRC's ground truth")
       ->type_name("FILE");
-  app->add_option("--labels-order", options->order, "What bare numbers are: classes (indices from 0), ilsvrc (ids of the development kit)")
+  app->add_option("--labels-order", options->order, "What numbers are: classes (indices from 0), ilsvrc (ids of the development kit)")
       ->check(CLI::IsMember({"auto", "classes", "ilsvrc"}))
       ->capture_default_str();
   app->add_option("--batch", options->evaluate.batch, "Images per run of one thread")->check(CLI::Range(1, 4096))->capture_default_str();

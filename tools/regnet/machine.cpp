@@ -1,8 +1,8 @@
 #include "machine.hpp"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
-#include <set>
 #include <vector>
 
 #include <unistd.h>
@@ -24,15 +24,10 @@ std::string first_line_with(const char* file, const std::string& key) {
   return "";
 }
 
-// Two OpenMP runtimes in a process compete for its cores; each of them keeps its own idle threads spinning.
-std::vector<std::string> openmp_runtimes() {
-  std::set<std::string> found;
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);)
-    for (const char* name : {"libgomp", "libomp", "libiomp5"})
-      if (const std::size_t slash = line.rfind('/'); slash != std::string::npos && line.compare(slash + 1, std::string_view(name).size(), name) == 0)
-        found.insert(line.substr(slash + 1));
-  return {found.begin(), found.end()};
+std::vector<std::string> names_of_openmp_runtimes() {
+  std::vector<std::string> names;
+  for (const std::filesystem::path file : regnet::openmp_runtimes()) names.push_back(file.filename().string());
+  return names;
 }
 
 std::string instruction_sets() {
@@ -56,7 +51,7 @@ Json machine_report() {
             {"threads_from", threads.source},
             {"memory", first_line_with("/proc/meminfo", "MemTotal")},
             {"engine", regnet::engine_description()},
-            {"openmp_runtimes", openmp_runtimes()},
+            {"openmp_runtimes", names_of_openmp_runtimes()},
             {"decoders", regnet::decoder_versions()}};
   json["problems"] = Json::array();
   if (json["openmp_runtimes"].size() > 1) json["problems"].push_back("several OpenMP runtimes are loaded: they compete for the cores");

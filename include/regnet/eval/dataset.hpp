@@ -34,7 +34,7 @@ struct Dataset {
 // The image files below a folder, told by their extensions, sorted. Adds the number of other and hidden files to `ignored`.
 REGNET_API std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder, int& ignored);
 
-// What bare numbers are: class indices from 0, or ids of ILSVRC's development kit, which count from 1 in an order of their own.
+// What numbers are that stand for classes: class indices from 0, or ids of ILSVRC's development kit, which count from 1 in an order of their own.
 enum class LabelOrder { automatic, classes, ilsvrc };
 
 // "auto", "classes" or "ilsvrc". Throws invalid_argument.

@@ -61,7 +61,7 @@ REGNET_API Plan compile(BoundWeights weights, const CompileOptions& options = {}
 // "oneDNN 3.2.0, AVX-512 ..., OMP": the library and instruction set that plans run on in this process.
 REGNET_API std::string engine_description();
 
-// The OpenMP runtimes loaded in this process, the one that plans of oneDNN run on first. More than one give right answers too, but each has its own threads, which compete for the cores.
+// The OpenMP runtimes loaded in this process, the one that plans of oneDNN run on first. More than one give right answers too, but each that is used has its own threads, which compete for the cores.
 REGNET_API std::vector<std::string> openmp_runtimes();
 
 }  // namespace regnet

@@ -31,7 +31,8 @@ class REGNET_API Session {
   // are not found: ReLU hides them.
   void run(std::span<const float> images, std::span<float> logits);
 
-  // The same, showing each layer's outputs. Allocates, and runs as fast as the observer looks.
+  // The same, showing each layer's outputs. Allocates, and runs as fast as the observer looks. In a forked process oneDNN's
+  // layers are shown in another thread than the caller's.
   void run(std::span<const float> images, std::span<float> logits, const LayerObserver& observe);
 
   [[nodiscard]] int batch() const;                // images a run
