@@ -98,7 +98,7 @@ for cxx in "$@"; do
     with_cmake "$name-fetched" FetchContent
     if [ "$cxx" = clang++ ]; then
       with_cmake "$name-openmp" find_package -DCMAKE_PREFIX_PATH="$source/build/moved to $name" -DCMAKE_CXX_FLAGS=-fopenmp
-      "build/consumer-$name-openmp/consumer" "$weights" "$picture" 2>&1 >/dev/null | grep 'several OpenMP runtimes are loaded, .*libomp.*libgomp' ||
+      "build/consumer-$name-openmp/consumer" "$weights" "$picture" 2>&1 >/dev/null | grep -E 'several OpenMP runtimes are loaded, .*(libomp.*libgomp|libgomp.*libomp)' ||
         die "build/consumer-$name-openmp/consumer: expected a warning of LLVM's OpenMP runtime beside GNU's"
     fi
   done
