@@ -69,12 +69,8 @@ std::unique_ptr<LoadedModel> load(const std::filesystem::path& path, const std::
   options.weights_key = weights_key;
   if (classes < 0) fail(Code::invalid_argument, "classes: expected 0 or more, found ", classes);
   options.classes = classes;
-  const auto chosen_backend = backend_of(backend);
-  if (!chosen_backend) fail(Code::invalid_argument, "backend: expected auto, own, onednn or reference, found '", backend, "'");
-  options.compile.backend = *chosen_backend;
-  const auto chosen_precision = precision_of(precision);
-  if (!chosen_precision) fail(Code::invalid_argument, "precision: expected auto, f32, bf16 or int8, found '", precision, "'");
-  options.compile.precision = *chosen_precision;
+  options.compile.backend = backend_named(backend, "backend");
+  options.compile.precision = precision_named(precision, "precision");
   options.compile.expected = {batch, threads};
   const nb::gil_scoped_release released;
   try {
@@ -120,12 +116,17 @@ nb::object run(GuardedSession& session, nb::handle images, nb::object out) {
   return result;
 }
 
-std::vector<Prediction> best_of(const LoadedModel& loaded, std::span<const float> logits, int k) {
+void require_some(int k) {
   if (k < 1) fail(Code::invalid_argument, "k: expected 1 or more, found ", k);
+}
+
+std::vector<Prediction> best_of(const LoadedModel& loaded, std::span<const float> logits, int k) {
+  require_some(k);
   return predictions(loaded.model, logits, k);
 }
 
 std::vector<Prediction> classify_any(LoadedModel& loaded, nb::handle image, int k) {
+  require_some(k);
   std::vector<float> input(size_of(static_cast<int>(loaded.model.plan.input_dims().count()))), logits(size_of(loaded.model.plan.classes()));
   preprocess_any(loaded.model.recipe, image, input);
   const nb::gil_scoped_release released;
@@ -205,7 +206,8 @@ void bind_model(nb::module_& m) {
       .def_prop_ro(
           "precision", [](const LoadedModel& loaded) { return std::string(name_of(loaded.model.plan.precision())); }, "Never 'auto'.")
       .def_prop_ro(
-          "warnings", [](const LoadedModel& loaded) { return loaded.model.warnings; }, "Lines about what is odd in the file, though it runs.")
+          "warnings", [](const LoadedModel& loaded) { return loaded.model.warnings; },
+          "Lines about what is odd in the file or the process, though it runs.")
       .def("preprocess", preprocess_into, "image"_a.none(), "out"_a = nb::none(),
            nb::sig("def preprocess(self, image: regnet._arrays.Image, out: typing.Optional[regnet._arrays.Floats] = None) -> "
                    "numpy.typing.NDArray[numpy.float32]"),

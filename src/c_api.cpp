@@ -79,16 +79,8 @@ regnet::LoadOptions load_options(const regnet_options* given) {
   options.weights_key = or_empty(given->weights_key);
   if (given->classes < 0) regnet::fail(Code::invalid_argument, "options.classes: expected 0 or more, found ", given->classes);
   options.classes = given->classes;
-  if (given->backend != nullptr) {
-    const auto backend = regnet::backend_of(given->backend);
-    if (!backend) regnet::fail(Code::invalid_argument, "options.backend: expected auto, own, onednn or reference, found '", given->backend, "'");
-    options.compile.backend = *backend;
-  }
-  if (given->precision != nullptr) {
-    const auto precision = regnet::precision_of(given->precision);
-    if (!precision) regnet::fail(Code::invalid_argument, "options.precision: expected auto, f32, bf16 or int8, found '", given->precision, "'");
-    options.compile.precision = *precision;
-  }
+  if (given->backend != nullptr) options.compile.backend = regnet::backend_named(given->backend, "options.backend");
+  if (given->precision != nullptr) options.compile.precision = regnet::precision_named(given->precision, "options.precision");
   options.compile.expected = {given->batch == 0 ? 1 : given->batch, given->threads};
   return options;
 }

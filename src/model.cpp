@@ -14,6 +14,19 @@
 
 namespace regnet {
 
+namespace {
+
+void warn_of_several_runtimes(const std::vector<std::string>& runtimes, std::vector<std::string>& warnings) {
+  if (runtimes.size() < 2) return;
+  std::string files;
+  for (const std::string& file : runtimes) files += file + ", ";
+  warnings.push_back(
+      text("several OpenMP runtimes are loaded, ", files,
+           "of which oneDNN runs on the first: answers are right, but where more than one is used their threads compete for the cores"));
+}
+
+}  // namespace
+
 Model load_model(const Checkpoint& checkpoint, const std::string& origin, const LoadOptions& options) {
   const CanonicalTensors canonical = to_canonical(checkpoint.tensors);
   const NetworkShape shape = recognise(canonical.tensors);
@@ -37,13 +50,7 @@ Model load_model(const Checkpoint& checkpoint, const std::string& origin, const 
   if (compiling.quantization.scales.empty()) compiling.quantization = quantization_of(checkpoint);
   Plan plan = compile(bind(build(stages, network), canonical.tensors), compiling);
   for (std::string& line : describe(plan.findings())) warnings.push_back(std::move(line));
-  if (const std::vector<std::string> runtimes = openmp_runtimes(); plan.backend() == Backend::onednn && runtimes.size() > 1) {
-    std::string files;
-    for (const std::string& file : runtimes) files += file + ", ";
-    warnings.push_back(
-        text("several OpenMP runtimes are loaded, ", files,
-             "of which oneDNN runs on the first: answers are right, but where more than one is used their threads compete for the cores"));
-  }
+  if (plan.backend() == Backend::onednn) warn_of_several_runtimes(openmp_runtimes(), warnings);
   return {std::move(name),
           stages,
           canonical.naming,

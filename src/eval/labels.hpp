@@ -16,10 +16,14 @@ struct Labels {
   std::vector<int> by_order;
 };
 
-// Knows four forms. Lines "name label" or "name,label", split at the last separator, the label a class index (with `order` ilsvrc an id of the development
-// kit) or a WordNet id, folders in front of a name left out; Kaggle's "name,wnid box box..." with a line of names; one WordNet id per line; one number per line, which are
-// class indices or ids of ILSVRC's development kit: `order` says which, or a 0 (no such id) or a thousand (no such class) does. Blank lines and comments are passed over. Throws bad_format, with `where`
-// and the line in front, for a line that fits no form and a name that comes twice, and invalid_argument for numbers that could be both.
+// Knows four forms:
+// - lines "name label" or "name,label", split at the last separator, the label a class index (with `order` ilsvrc an id of the development kit) or a WordNet id,
+//   folders in front of a name left out;
+// - Kaggle's "name,wnid box box..." with a line of names;
+// - one WordNet id per line;
+// - one number per line, class indices or ids of ILSVRC's development kit: `order` says which, or a 0 (no such id) or a thousand (no such class) does.
+// Blank lines and comments are passed over. Throws bad_format, with `where` and the line in front, for a line that fits no form and a name that comes twice,
+// and invalid_argument for numbers that could be both.
 Labels parse_labels(std::string_view text, const std::string& where, LabelOrder order = LabelOrder::automatic);
 
 // An image's name without folders and without the extension of an image, since lists often lack that or spell it otherwise.

@@ -1,15 +1,8 @@
 // The oneDNN backend. Activations are NHWC throughout; weights take the layout their kernel asks for and are packed once per layout.
 // A Program is the set of kernels for one batch size and thread count; sessions of the same shape share it.
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <mutex>
-#include <sstream>
-
-#include <dlfcn.h>
-#include <link.h>
-#include <unistd.h>
 
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -382,33 +375,7 @@ std::unique_ptr<SessionImpl> OnednnPlan::open(const SessionOptions& options) con
   return session;
 }
 
-const pid_t loading_process = ::getpid();
-
-// The file that the loader found a function in; empty when it does not say.
-std::string file_of(const void* function) {
-  Dl_info where = {};
-  return dladdr(function, &where) != 0 && where.dli_fname != nullptr ? where.dli_fname : "";
-}
-
 }  // namespace
-
-// A flag of the kernel: forked, and no other program executed since.
-bool is_forked_without_exec() {
-  constexpr unsigned long fork_no_exec = 0x40;
-  std::ifstream file("/proc/self/stat");
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  text.erase(0, text.rfind(')') + 1);  // a program's name may hold anything
-  std::istringstream fields(text);
-  std::string skipped;
-  unsigned long flags = 0;
-  for (int i = 0; i < 6; ++i) fields >> skipped;
-  return fields >> flags && (flags & fork_no_exec) != 0;
-}
-
-bool is_forked() {
-  static const bool at_first = is_forked_without_exec();
-  return at_first || ::getpid() != loading_process;
-}
 
 void require_matching_onednn() {
   const dnnl_version_t& found = *dnnl_version();
@@ -452,22 +419,6 @@ std::string engine_description() {
     }
   };
   return text("oneDNN ", version->major, ".", version->minor, ".", version->patch, ", ", isa(), ", ", detail::openmp_description());
-}
-
-std::vector<std::string> openmp_runtimes() {
-  std::vector<std::string> files;
-#if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
-  if (std::string own = detail::file_of(reinterpret_cast<const void*>(&GOMP_parallel)); !own.empty()) files.push_back(std::move(own));
-#endif
-  const auto note = [](dl_phdr_info* object, std::size_t, void* data) {
-    auto& known = *static_cast<std::vector<std::string>*>(data);
-    const std::string name = std::filesystem::path(object->dlpi_name).filename().string();
-    const bool is_runtime = name.starts_with("libgomp") || name.starts_with("libomp.") || name.starts_with("libomp-") || name.starts_with("libiomp5");
-    if (is_runtime && std::find(known.begin(), known.end(), object->dlpi_name) == known.end()) known.emplace_back(object->dlpi_name);
-    return 0;
-  };
-  dl_iterate_phdr(note, &files);
-  return files;
 }
 
 }  // namespace regnet

@@ -2,8 +2,8 @@
 // second runtime. Runtimes of LLVM and Intel have GOMP_parallel too.
 #pragma once
 
-#include <atomic>
 #include <exception>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -47,19 +47,10 @@ void where_openmp_works(const Work& work) {
 }
 
 // How many of `count` threads the system gives at this moment, the caller being one: a GNU runtime that cannot start all it wants ends the process.
-inline int startable_threads(int count) {
-  std::atomic<bool> counted{false};
-  std::vector<std::jthread> others;
-  others.reserve(static_cast<std::size_t>(count));
-  try {
-    while (static_cast<int>(others.size()) + 1 < count) others.emplace_back([&] { counted.wait(false); });
-  } catch (const std::exception&) {  // no more of them
-  }
-  const int startable = static_cast<int>(others.size()) + 1;
-  counted = true;
-  counted.notify_all();
-  return startable;
-}
+int startable_threads(int count);
+
+// The file that the loader found a function in; empty when it does not say.
+std::string file_of(const void* function);
 
 // Sets the calling thread's number of OpenMP threads, and restores it.
 class OpenmpThreads {

@@ -22,6 +22,7 @@ SessionOptions checked(SessionOptions options) {
 
 Plan compile(BoundWeights weights, const CompileOptions& options) {
   detail::require_matching_onednn();
+  const SessionOptions expected = checked(options.expected);
   // A session writes one number per class and nothing may be there before: what follows a linear layer or a pooling would break both.
   const std::vector<Node>& nodes = weights.graph.nodes();
   if (nodes.empty() || !std::holds_alternative<Linear>(nodes.back().op))
@@ -39,7 +40,7 @@ Plan compile(BoundWeights weights, const CompileOptions& options) {
     fail(Code::unsupported,
          "compile: the own backend runs 1x1 and 3x3 convolutions in groups of a multiple of 8 channels, put together as in RegNetX; oneDNN runs "
          "others");
-  return Plan(detail::make_onednn_plan(std::move(weights), checked(options.expected)));
+  return Plan(detail::make_onednn_plan(std::move(weights), expected));
 }
 
 const detail::PlanImpl& detail::impl_of(const Plan& plan) { return *plan.x_impl; }

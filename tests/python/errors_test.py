@@ -48,7 +48,7 @@ class Errors(unittest.TestCase):
             "'f8'": lambda: demo.load(precision="f8"),
             "classes: expected 0 or more, found -1": lambda: demo.load(classes=-1),
             "batch": lambda: model.session(batch=0),
-            "4096, found 5000": lambda: demo.load(batch=5000).session(),
+            "4096, found 5000": lambda: demo.load(batch=5000),
             "threads": lambda: model.session(threads=-1),
             "expected w0 a positive multiple of 8, found 25": lambda: regnet.design("w0=25,wa=36.44,wm=2.49,d=13,g=8"),
             "resolution": lambda: regnet.design("regnetx_200mf", resolution=0),

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include <regnet/base/error.hpp>
 #include <regnet/plan/precision.hpp>
 #include <regnet/plan/quantization.hpp>
 
@@ -35,6 +36,13 @@ constexpr std::optional<Backend> backend_of(std::string_view name) {
   for (const Backend backend : {Backend::automatic, Backend::own, Backend::onednn, Backend::reference})
     if (name == name_of(backend)) return backend;
   return {};
+}
+
+// Or else invalid_argument, with the names that are known and `where` in front.
+inline Backend backend_named(std::string_view name, std::string_view where) {
+  const std::optional<Backend> backend = backend_of(name);
+  if (!backend) fail(Code::invalid_argument, where, ": expected auto, own, onednn or reference, found '", name, "'");
+  return *backend;
 }
 
 // How a session runs; Session says what is allowed.

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string_view>
 
+#include <regnet/base/error.hpp>
+
 namespace regnet {
 
 // The element type of activations and weights.
@@ -30,6 +32,13 @@ constexpr std::optional<Precision> precision_of(std::string_view name) {
   for (const Precision precision : {Precision::automatic, Precision::f32, Precision::bf16, Precision::int8})
     if (name == name_of(precision)) return precision;
   return {};
+}
+
+// Or else invalid_argument, with the names that are known and `where` in front.
+inline Precision precision_named(std::string_view name, std::string_view where) {
+  const std::optional<Precision> precision = precision_of(name);
+  if (!precision) fail(Code::invalid_argument, where, ": expected auto, f32, bf16 or int8, found '", name, "'");
+  return *precision;
 }
 
 }  // namespace regnet

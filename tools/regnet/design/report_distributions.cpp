@@ -1,4 +1,4 @@
-// How the shown_numbers of populations are distributed.
+// How the numbers of populations are distributed.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array<const char*, 9> shown_numbers{"d", "w0", "wa", "wm", "g", "stages", "macs", "params", "activations"};
 
-// The ends of bars: at most 24 with as many whole shown_numbers each, or equal parts of the scale; what is drawn in eights, and so has gaps on a log scale, has powers of two.
+// The ends of bars: at most 24 with as many whole numbers each, or equal parts of the scale; what is drawn in eights, and so has gaps on a log scale, has powers of two.
 std::vector<double> ends_of(const std::string& number, const std::vector<double>& values) {
   constexpr int most = 24;
   const auto [least, last] = std::minmax_element(values.begin(), values.end());

@@ -16,7 +16,7 @@ constexpr std::size_t shown_networks = 4;  // at each end
 // What networks are ranked by: the first of these that two of the population have; less is better.
 enum class Rank { error, latency_per_mac, macs };
 
-double rank_of(const DesignRow& row, Rank rank) {
+double value_by(Rank rank, const DesignRow& row) {
   if (rank == Rank::error) return *row.error;
   return rank == Rank::macs ? double(row.cost.macs) : *row.latency_ms / double(row.cost.macs);
 }
@@ -81,7 +81,7 @@ void write_ends(std::ostream& out, const Population& population, const Scale& y)
   std::vector<const DesignRow*> rows;
   for (const DesignRow& row : population.rows)
     if (has(row, rank)) rows.push_back(&row);
-  std::stable_sort(rows.begin(), rows.end(), [&](const DesignRow* a, const DesignRow* b) { return rank_of(*a, rank) < rank_of(*b, rank); });
+  std::stable_sort(rows.begin(), rows.end(), [&](const DesignRow* a, const DesignRow* b) { return value_by(rank, *a) < value_by(rank, *b); });
   const std::size_t ends = std::min(shown_networks, rows.size() / 2);
   const auto write = [&](const char* what, std::size_t from, std::size_t to) {
     out << "<h3>" << html(population.name + ": " + what) << "</h3>\n<div class=\"networks\">\n";
