@@ -124,10 +124,10 @@ def command_faults(document: pathlib.Path, text: str, help_of: Help, count: dict
 
 
 def option_faults(document: pathlib.Path, text: str, known: set[str]) -> list[str]:
-    """Options that stand alone in backticks: some subcommand's, or a script's."""
+    """Options that stand alone in backticks: some subcommand's, a script's or an example's."""
     spans = [span for span in SPAN.findall(FENCE.sub("", text)) if span.startswith("--")]
     options = {option for span in spans for option in OPTION.findall(span)}
-    return [f"{document}: neither the command nor a script has an option {option}" for option in sorted(options - known)]
+    return [f"{document}: neither the command nor a script nor an example has an option {option}" for option in sorted(options - known)]
 
 
 def main() -> int:
@@ -135,6 +135,7 @@ def main() -> int:
     help_of = Help(sys.argv[2]) if len(sys.argv) > 2 else None
     found, count = [], dict.fromkeys(LEAST, 0)
     scripts = "".join(p.read_text() for p in (root / "tools").rglob("*") if p.suffix in {".py", ".sh", ".yaml"})
+    scripts += "".join(p.read_text() for p in (root / "examples").glob("*.cpp"))
     known = set(OPTION.findall(scripts)) | (help_of.all_options() if help_of else set())
     for document in documents(root):
         text = (root / document).read_text()
