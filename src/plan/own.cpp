@@ -39,8 +39,8 @@ constexpr int most_resting = 8;  // threads at a time
 // The memory of one image on its way through the network, and of others that come along through the late steps.
 struct Lane {
   AlignedBuffer arena;
-  std::vector<AlignedBuffer> scratch, bands;  // of each thread
-  std::vector<AlignedBuffer> late;            // arenas, of which late steps use a part
+  std::vector<AlignedBuffer> scratch;  // of each thread
+  std::vector<AlignedBuffer> late;     // arenas, of which late steps use a part
 };
 
 // A member of the team, as the caller sees it.
@@ -70,10 +70,7 @@ class OwnSession final : public SessionImpl {
       lane.arena = AlignedBuffer(x_program.arena_floats);
       for (int i = 1; i < x_together; ++i) lane.late.push_back(AlignedBuffer(x_program.arena_floats));
     }
-    const auto add_thread = [&](Lane& lane) {
-      lane.scratch.push_back(AlignedBuffer(x_program.scratch_floats));
-      lane.bands.push_back(AlignedBuffer(x_program.band_floats));
-    };
+    const auto add_thread = [&](Lane& lane) { lane.scratch.push_back(AlignedBuffer(x_program.scratch_floats)); };
     for (int i = 0; i < options.threads; ++i) add_thread(x_lanes[0]);
     for (std::size_t i = 1; i < x_lanes.size(); ++i) add_thread(x_lanes[i]);
     for (int resting = 0; resting <= most_resting && resting < options.threads; ++resting)
@@ -129,8 +126,7 @@ class OwnSession final : public SessionImpl {
   int started_threads() const { return x_team.size(); }
   std::size_t arena_bytes() const override {
     std::size_t floats = 0;
-    for (const Lane& lane : x_lanes)
-      floats += (1 + lane.late.size()) * lane.arena.size() + lane.scratch.size() * (x_program.scratch_floats + x_program.band_floats);
+    for (const Lane& lane : x_lanes) floats += (1 + lane.late.size()) * lane.arena.size() + lane.scratch.size() * x_program.scratch_floats;
     return floats * sizeof(float);
   }
 
@@ -194,8 +190,13 @@ class OwnSession final : public SessionImpl {
       const auto parts = static_cast<int>(std::clamp<std::size_t>((step.bias - step.weights) / weights_at_once, 1, static_cast<std::size_t>(units)));
       for (int p = 0; p < parts; ++p)
         for (std::size_t i = 0; i < count; ++i) {
-          if (divides) x_steps.convolve(arena(i), step, {0, x_program.node(step).dims.height}, part(units, parts, p));
-          else do_step(lane, arena(i), x_alone, step, 0, images, logits + i * classes);
+          if (!divides) {
+            do_step(lane, arena(i), x_alone, step, 0, images, logits + i * classes);
+            continue;
+          }
+          const Range rows{0, x_program.node(step).dims.height};
+          if (p == 0 && x_program.place(step.node).clears) x_steps.clear_border(arena(i), step.node, rows);
+          x_steps.convolve(arena(i), step, rows, part(units, parts, p));
         }
     }
   }
@@ -210,7 +211,7 @@ class OwnSession final : public SessionImpl {
       if (division.is_banded(step)) {
         const Step& next = x_program.steps[++i];
         x_steps.convolve_banded(arena, step, next, part(x_program.node(next).dims.height, threads, thread),
-                                lane.bands[static_cast<std::size_t>(thread)].data() + step.band);
+                                lane.scratch[static_cast<std::size_t>(thread)].data());
       } else {
         do_step(lane, arena, division, step, thread, image, logits);
       }
@@ -222,6 +223,7 @@ class OwnSession final : public SessionImpl {
   void do_step(Lane& lane, float* arena, const Division& division, const Step& step, int thread, const float* image, float* logits) const {
     const Dims& dims = x_program.node(step).dims;
     const int threads = division.threads();
+    if (x_program.place(step.node).clears) x_steps.clear_border(arena, step.node, part(dims.height, threads, thread));
     switch (step.kind) {
       case Kind::input:
         if (!x_steps.copy_input(arena, step, part(dims.height, threads, thread), image)) x_broken.store(true, std::memory_order_relaxed);

@@ -46,12 +46,20 @@ void choose_elements(Program& program) {
   }
 }
 
+// What an output lies in. Kinds share no memory, so that a border stays as it is while outputs of one shape follow each other.
+enum class Shelter {
+  plain,
+  bordered,  // a 3x3 convolution reads it, beyond its edges too
+  banded     // bordered, and where the convolution before it works in bands, nothing touches these pages, and they take no memory
+};
+
 // Memory for outputs that do not live at the same time. The middle rows of all lie at one address, so that the same thread writes the same half of it again and again: a
 // cache line that another core has written last takes hundreds of cycles to come over.
 struct Slot {
+  Shelter shelter;
+  int per_word;  // of all of them: a kernel may read more than a pixel's channels, and what is left there must be finite in its eyes
   std::size_t above = 0, below = 0;  // floats before and from the middle row on
   NodeId last_use = -1;              // of the output that is in it
-  int per_word = 1;  // of all of them: a kernel may read more than a pixel's channels, and what is left there must be finite in its eyes
 };
 
 struct Layout {
@@ -96,26 +104,30 @@ struct Layout {
 };
 
 // The slot that grows least, or a new one.
-std::size_t take_slot(std::vector<Slot>& slots, NodeId id, NodeId last_use, int per_word, std::size_t above, std::size_t below) {
-  const auto growth = [&](const Slot& slot) { return std::max(slot.above, above) + std::max(slot.below, below) - slot.above - slot.below; };
+std::size_t take_slot(std::vector<Slot>& slots, NodeId id, NodeId last_use, const Slot& wanted) {
+  const auto growth = [&](const Slot& slot) {
+    return std::max(slot.above, wanted.above) + std::max(slot.below, wanted.below) - slot.above - slot.below;
+  };
   std::size_t best = slots.size();
   for (std::size_t i = 0; i < slots.size(); ++i)
-    if (slots[i].per_word == per_word && slots[i].last_use < id && (best == slots.size() || growth(slots[i]) < growth(slots[best]))) best = i;
-  if (best == slots.size()) slots.emplace_back();
-  slots[best] = {std::max(slots[best].above, above), std::max(slots[best].below, below), last_use, per_word};
+    if (slots[i].shelter == wanted.shelter && slots[i].per_word == wanted.per_word && slots[i].last_use < id &&
+        (best == slots.size() || growth(slots[i]) < growth(slots[best])))
+      best = i;
+  if (best == slots.size()) slots.push_back(wanted);
+  Slot& slot = slots[best];
+  slot = {slot.shelter, slot.per_word, std::max(slot.above, wanted.above), std::max(slot.below, wanted.below), last_use};
   return best;
 }
 
-// Nodes that 3x3 convolutions read get a buffer with a border that no other shape of node shares, so that its zeros stay. The others share slots as their lifetimes allow.
-void place_outputs(Program& program, const Layout& layout) {
+// Returns the slot of each node.
+std::vector<std::size_t> place_outputs(Program& program, const Layout& layout) {
   const Graph& graph = program.graph;
   const bool is_narrow = program.precision != Precision::f32;
   const std::size_t count = graph.nodes().size();
   program.places.resize(count);
   std::vector<Slot> slots;
   std::vector<std::size_t> slot_of(count);
-  std::map<std::vector<int>, std::size_t> bordered;  // by shape: where it begins
-  std::size_t floats = 0, banded_floats = 0;
+  std::vector<std::size_t> before(count);  // words from the slot's middle back to a node's first
   for (std::size_t i = 0; i < count; ++i) {
     const auto id = static_cast<NodeId>(i);
     const Dims& dims = graph.node(id).dims;
@@ -127,41 +139,53 @@ void place_outputs(Program& program, const Layout& layout) {
     }
     // Pixels that lie 2 or 4 KiB apart, or 1 where a tile is of 32 pixels, would fall into the same lines of the first cache.
     if (place.pixel % (is_narrow ? 256 : 512) == 0) place.pixel += 16;
-    if (const int border = layout.border[i]; border > 0) {
+    const int border = layout.border[i];
+    int rows = dims.height, columns = dims.width;
+    if (border > 0) {
       // Winograd reads whole tiles, up to three rows and columns more. Without it, the border on the right is that on the left of the next row.
-      const int rows = !is_narrow ? rounded_up(dims.height, 4) + 2 * border : dims.height + 2 * border + 1;
-      const int columns = !is_narrow ? rounded_up(dims.width, 4) + 2 * border : dims.width + border;
-      place.row = place.pixel * columns;
-      const bool banded = layout.is_banded(id);
-      const auto [known, is_new] = bordered.emplace(
-          std::vector<int>{dims.height, dims.width, dims.channels, banded, kernels::per_word(program.element(id))}, banded ? banded_floats : floats);
-      if (is_new) (banded ? banded_floats : floats) += lines_up(static_cast<std::size_t>(place.row)) * static_cast<std::size_t>(rows) + 16;
-      place.begin = known->second;
-      continue;
+      rows = is_narrow ? rows + 2 * border + 1 : rounded_up(rows, 4) + 2 * border;
+      columns = is_narrow ? columns + border : rounded_up(columns, 4) + 2 * border;
     }
-    place.row = place.pixel * dims.width;
-    const int middle = dims.height / 2;
-    slot_of[i] = layout.is_in_place(id) ? slot_of[static_cast<std::size_t>(graph.node(id).inputs[1])]
-                                        : take_slot(slots, id, layout.last_use[i], kernels::per_word(program.element(id)),
-                                                    lines_up(static_cast<std::size_t>(middle * place.row)),
-                                                    lines_up(static_cast<std::size_t>((dims.height - middle) * place.row)));
+    place.row = place.pixel * columns;
+    place.size = static_cast<std::size_t>(rows * place.row);
+    place.origin = static_cast<std::size_t>(border * (place.row + place.pixel));
+    const Shelter shelter = layout.is_banded(id) ? Shelter::banded : border > 0 ? Shelter::bordered : Shelter::plain;
+    if (shelter != Shelter::banded) before[i] = place.origin + static_cast<std::size_t>(dims.height / 2 * place.row);
+    slot_of[i] = layout.is_in_place(id)
+                     ? slot_of[static_cast<std::size_t>(graph.node(id).inputs[1])]
+                     : take_slot(slots, id, layout.last_use[i],
+                                 {shelter, kernels::per_word(program.element(id)), lines_up(before[i]), lines_up(place.size - before[i] + 16), id});
   }
-  std::vector<std::size_t> anchors;
-  for (const Slot& slot : slots) {
-    anchors.push_back(floats + slot.above);
-    floats += slot.above + slot.below;
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto id = static_cast<NodeId>(i);
-    Place& place = program.places[i];
-    if (layout.border[i] == 0) place.begin = anchors[slot_of[i]] - static_cast<std::size_t>(graph.node(id).dims.height / 2 * place.row);
-    else if (layout.is_banded(id)) place.begin += floats;  // last: where bands are used, nothing touches these pages, and they take no memory
-    place.origin = place.begin + static_cast<std::size_t>(layout.border[i] * (place.row + place.pixel));
-  }
-  // Tiles of pixels may begin with the last one.
+  std::vector<std::size_t> middles(slots.size());
+  for (const bool last : {false, true})
+    for (std::size_t s = 0; s < slots.size(); ++s) {
+      if ((slots[s].shelter == Shelter::banded) != last) continue;
+      middles[s] = program.arena_floats + slots[s].above;
+      program.arena_floats = middles[s] + slots[s].below;
+    }
   std::int64_t widest = 0;
-  for (const Place& place : program.places) widest = std::max(widest, place.pixel);
-  program.arena_floats = floats + banded_floats + static_cast<std::size_t>(is_narrow ? 32 * widest : 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    Place& place = program.places[i];
+    place.begin = middles[slot_of[i]] - before[i];
+    place.origin += place.begin;
+    widest = std::max(widest, place.pixel);
+  }
+  if (is_narrow) program.arena_floats += static_cast<std::size_t>(32 * widest);  // tiles of pixels may begin with the last one
+  return slot_of;
+}
+
+// Which outputs find a border of zeros, left by one of their shape, and which do not. Arenas that see the late steps alone begin anew with them.
+void choose_cleared(Program& program, const Layout& layout, const std::vector<std::size_t>& slot_of) {
+  std::map<std::size_t, Dims> borders;  // by slot: the shape whose border is there
+  for (NodeId id = 0; id <= program.graph.last(); ++id) {
+    if (id == program.late) borders.clear();
+    const auto i = static_cast<std::size_t>(id);
+    if (layout.border[i] == 0) continue;
+    const Dims& dims = program.graph.node(id).dims;
+    const auto known = borders.find(slot_of[i]);
+    program.places[i].clears = known == borders.end() || known->second != dims;
+    if (!layout.is_banded(id)) borders[slot_of[i]] = dims;  // or else it may not have been here
+  }
 }
 
 void plan_band(Program& program, Step& step) {
@@ -169,8 +193,8 @@ void plan_band(Program& program, Step& step) {
   const Conv& next = std::get<Conv>(program.graph.node(step.node + 1).op);
   const std::int64_t row = program.place(step.node).row;
   step.band_rows = static_cast<int>(std::max<std::int64_t>(1, floats / row / next.stride));
-  step.band = program.band_floats;
-  program.band_floats += lines_up(static_cast<std::size_t>(((step.band_rows - 1) * next.stride + next.kernel) * row)) + 64;
+  step.band_floats = static_cast<std::size_t>(((step.band_rows - 1) * next.stride + next.kernel) * row) + 64;
+  program.scratch_floats = std::max(program.scratch_floats, step.band_floats);
 }
 
 Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
@@ -246,7 +270,7 @@ NodeId late_steps(const Program& program, const Layout& layout) {
     weights += static_cast<std::int64_t>(step.bias - step.weights);
     outputs += program.words(id, static_cast<int>(program.graph.node(id).dims.count()));
     for (const NodeId src : program.graph.node(id).inputs) oldest = std::min(oldest, src);
-    if (oldest < id - 1 || layout.is_banded(id - 1)) continue;
+    if (oldest < id - 1 || layout.is_banded(id - 1) || weights == 0) continue;  // the average has none, and goes with the layer before it
     if (id != program.graph.last() && weights < outputs) break;
     late = id;
     weights = outputs = 0;
@@ -330,15 +354,8 @@ bool can_be_programmed(const Graph& fused) {
   for (NodeId id = 0; id <= fused.last(); ++id)
     for (const NodeId src : fused.node(id).inputs) last_read[static_cast<std::size_t>(src)] = id;
   const auto border = [&](NodeId id) { return layout.border[static_cast<std::size_t>(id)]; };
-  std::map<std::vector<int>, NodeId> bordered;  // by shape: the last output that took the memory
   for (NodeId id = 0; id <= fused.last(); ++id) {
     const Node& node = fused.node(id);
-    if (border(id) > 0) {
-      NodeId& before =
-          bordered.emplace(std::vector<int>{node.dims.height, node.dims.width, node.dims.channels, layout.is_banded(id)}, -1).first->second;
-      if (before >= 0 && layout.last_use[static_cast<std::size_t>(before)] >= id) return false;
-      before = id;
-    }
     const bool fits = std::visit(
         Overloaded{[&](const Input&) { return id == 0; },
                    [&](const Conv& conv) {
@@ -381,21 +398,28 @@ Program make_program(Graph fused, Precision precision, Quantization quantization
   Program program{precision, std::move(fused), std::move(quantization), {}, {}, {}, {}, {}};
   choose_elements(program);
   const Layout layout(program.graph, program.elements);
-  place_outputs(program, layout);
+  const std::vector<std::size_t> slot_of = place_outputs(program, layout);
   for (NodeId id = 0; id <= program.graph.last(); ++id) {
     program.steps.push_back(make_step(program, id, ways, compact));
     if (layout.is_banded(id)) plan_band(program, program.steps.back());
   }
   program.late = late_steps(program, layout);
+  choose_cleared(program, layout, slot_of);
   return program;
 }
 
 std::vector<Finding> pack(const Program& program, const BoundWeights& weights, float* packed) {
   std::vector<std::vector<Finding>> found(program.steps.size());
+  const auto is_packed = [](const Step& step) { return step.kind == Kind::convolution || step.kind == Kind::linear; };
+  std::int64_t most = 0;  // weights of a layer: vectors that grew with the layers would leave holes in the heap
+  for (const Step& step : program.steps)
+    if (is_packed(step)) most = std::max(most, element_count(weights.tensors.find(program.node(step).name + ".weight")->shape));
   parallel_for(program.steps.size(), default_threads().count, [&] {
-    return [&, layer = FoldedLayer()](std::size_t i) mutable {
+    FoldedLayer layer;
+    layer.weights.reserve(static_cast<std::size_t>(most));
+    return [&, layer = std::move(layer)](std::size_t i) mutable {
       const Step& step = program.steps[i];
-      if (step.kind != Kind::convolution && step.kind != Kind::linear) return;
+      if (!is_packed(step)) return;
       fold_layer(weights, program.node(step), layer, found[i]);
       pack_layer(program, step, weights, layer, packed);
     };

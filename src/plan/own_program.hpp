@@ -29,8 +29,9 @@ using Ways = std::map<std::string, Way>;
 
 // Where a node's output lies in the arena, in words of 4 bytes. `origin` is its first pixel, inside the border where there is one.
 struct Place {
-  std::size_t begin = 0, origin = 0;
+  std::size_t begin = 0, size = 0, origin = 0;
   std::int64_t pixel = 0, row = 0;
+  bool clears = false;  // its border is written with it, since what was there before had another
 };
 
 enum class Kind { input, convolution, average, linear };
@@ -47,9 +48,9 @@ struct Step {
   int tap_length = 0;
   int tiles_at_once = 0, blocks_per_group = 0;  // Winograd
   int panels = 0;                               // direct, of all groups
-  // More than 0: may be done together with the next step, so many of that one's rows at a time, in memory from `band` on.
+  // More than 0: may be done together with the next step, so many of that one's rows at a time, in scratch memory of so many words.
   int band_rows = 0;
-  std::size_t band = 0;
+  std::size_t band_floats = 0;
 };
 
 struct Program {
@@ -61,7 +62,7 @@ struct Program {
   std::vector<Place> places;               // by node
   std::vector<Step> steps;                 // by node
   std::vector<LayerReport> layers;
-  std::size_t weights_floats = 0, arena_floats = 0, scratch_floats = 0, band_floats = 0;
+  std::size_t weights_floats = 0, arena_floats = 0, scratch_floats = 0;
   // From this step on layers have more weights than outputs, and read nothing older than the output of the step before: several images may go through them side by side,
   // so that weights that come from far are used more than once.
   NodeId late = 0;

@@ -9,6 +9,16 @@ namespace regnet::detail {
 
 using kernels::Range;
 
+void OwnSteps::clear_border(float* arena, NodeId id, Range rows) const {
+  const Place& place = x_program.place(id);
+  const Dims& dims = x_program.graph.node(id).dims;
+  float* const first = arena + place.origin;
+  if (rows.begin == 0) std::fill(arena + place.begin, first, 0.0f);
+  for (int y = rows.begin; y < rows.end; ++y)
+    std::fill(first + y * place.row + dims.width * place.pixel, y + 1 < dims.height ? first + (y + 1) * place.row : arena + place.begin + place.size,
+              0.0f);
+}
+
 bool OwnSteps::copy_input(float* arena, const Step& step, Range rows, const float* image) const {
   const Dims& dims = x_program.graph.node(step.node).dims;
   const Place& dst = x_program.place(step.node);
@@ -76,6 +86,7 @@ void OwnSteps::convolve_banded(float* arena, const Step& first, const Step& seco
   const Conv& conv = std::get<Conv>(x_program.node(second).op);
   const Place& between = x_program.place(first.node);
   const int height = x_program.node(first).dims.height, border = conv.kernel / 2;
+  std::fill_n(band, first.band_floats, 0.0f);  // its border, and what a kernel reads beside a pixel
   // Row y of the first step's output, with its border, begins at band + (y - top) * between.row.
   const auto needed = [&](int y) { return y * conv.stride - border; };
   int done = needed(rows.begin);
@@ -145,6 +156,7 @@ void OwnSteps::linear(float* arena, const Step& step, Range panels, float* logit
 void OwnSteps::copy_output(const float* from, float* to, NodeId id) const {
   const Dims& dims = x_program.graph.node(id).dims;
   const Place& place = x_program.place(id);
+  clear_border(to, id, {0, dims.height});
   for (int y = 0; y < dims.height; ++y) {
     const float* row = from + place.origin + y * place.row;
     std::copy(row, row + dims.width * place.pixel, to + place.origin + y * place.row);

@@ -10,11 +10,13 @@ class OwnSteps {
   // Both must outlive it.
   OwnSteps(const Program& program, const float* weights) : x_program(program), x_weights(weights) {}
 
+  // Before, beside and behind so many rows of a node's output: zero.
+  void clear_border(float* arena, NodeId id, kernels::Range rows) const;
   // Images come as planes, activations are pixels. False: there is NaN or infinity among them.
   bool copy_input(float* arena, const Step& step, kernels::Range rows, const float* image) const;
   // Panels of all groups are counted through.
   void convolve(float* arena, const Step& step, kernels::Range rows, kernels::Range panels) const;
-  // Rows of the second of two steps that are banded; of the first as much as those need, in `band`: band_floats of the program, zero at first and used for nothing else.
+  // Rows of the second of two steps that are banded; of the first as much as those need, in `band`: band_floats of the first step.
   void convolve_banded(float* arena, const Step& first, const Step& second, kernels::Range rows, float* band) const;
   void winograd(float* arena, const Step& step, kernels::Range blocks, float* scratch) const;
   void average(float* arena, const Step& step, kernels::Range eights) const;
