@@ -261,8 +261,10 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
   return step;
 }
 
-// The first step from which on every stretch of steps, between outputs that alone are read later, has more words of weights than of outputs.
+// The first step from which on every stretch of steps, between outputs that alone are read later, has more words of weights than of outputs, and so few of these that those of four
+// images stay in a second cache.
 NodeId late_steps(const Program& program, const Layout& layout) {
+  constexpr std::int64_t most_outputs = 64 * 1024;
   NodeId late = program.graph.last(), oldest = late;  // that is read from the step on
   std::int64_t weights = 0, outputs = 0;
   for (NodeId id = program.graph.last(); id > 0; --id) {
@@ -271,7 +273,7 @@ NodeId late_steps(const Program& program, const Layout& layout) {
     outputs += program.words(id, static_cast<int>(program.graph.node(id).dims.count()));
     for (const NodeId src : program.graph.node(id).inputs) oldest = std::min(oldest, src);
     if (oldest < id - 1 || layout.is_banded(id - 1) || weights == 0) continue;  // the average has none, and goes with the layer before it
-    if (id != program.graph.last() && weights < outputs) break;
+    if (id != program.graph.last() && (weights < outputs || outputs > most_outputs)) break;
     late = id;
     weights = outputs = 0;
   }

@@ -116,6 +116,12 @@ def main() -> int:
     if shutil.which("bash") is None:
         print("skipped: bash is not installed")
         return 77
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError as error:
+        print(f"skipped: no terminal is to be had ({error})")
+        return 77
     script = subprocess.run([command, "manual", "-o", "bash"], check=True, capture_output=True, text=True).stdout
     with tempfile.TemporaryDirectory() as temporary:
         root = pathlib.Path(temporary)

@@ -11,7 +11,9 @@ root=$1
   tar -cf build/debian.tar.part -C build/debian.part . && mv build/debian.tar.part build/debian.tar
   rm -rf build/debian.part
 }
-! mountpoint -q "$root/proc" || umount "$root/proc"  # of a run that was ended
+for folder in proc dev/pts; do
+  ! mountpoint -q "$root/$folder" || umount "$root/$folder"  # of a run that was ended
+done
 rm -rf --one-file-system "$root" && mkdir -p "$root" && tar -xf build/debian.tar -C "$root"
 cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
 # Networks that look into connections have certificates of their own.

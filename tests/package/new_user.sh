@@ -32,7 +32,8 @@ block README.md cpp 'load_model' >"$root/root/application/application.cpp"
 block docs/python.md pycon 'import regnet' | sed -n 's/^>>> //p; s/^\.\.\. //p' | sed 's/^model$/print(model)/' >"$root/root/first.py"
 
 mount -t proc proc "$root/proc"
-trap 'umount "$source/$root/proc"' EXIT
+mount -t devpts devpts "$root/dev/pts"
+trap 'umount "$source/$root/proc" "$source/$root/dev/pts"' EXIT
 inside() {
   printf '%s\n' "$2" | sed 's/^/    /'
   chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive bash -euc "cd $1
