@@ -8,7 +8,8 @@ command -v gcovr >/dev/null || { echo "error: gcovr is missing: tools/deps.sh de
 cmake --preset coverage >/dev/null
 cmake --build --preset coverage
 find build/coverage -name '*.gcda' -delete
-ctest --test-dir build/coverage -j "$(nproc)" -L 'unit|golden' --output-on-failure
+# Without the larger of the published networks: they run the same lines as the others, for minutes.
+ctest --test-dir build/coverage -j "$(nproc)" -L 'unit|golden' -E '_(3_2|4_0|6_4|8_0|8|12|16|32)gf' --output-on-failure
 excluded=()
 leave_out() {  # leave_out FLAG FILE...: unless the CPU has the flag
   grep -qw "$1" /proc/cpuinfo && return
