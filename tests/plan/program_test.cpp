@@ -1,5 +1,6 @@
-// Where a program puts its outputs: what is still needed lies alone, and a border holds zeros when it is read. Runs are played on marks instead of numbers.
-#include "plan/own_program.hpp"
+// Where a program puts its outputs: what is still needed lies alone, and a border holds zeros when it is read. Runs are played with marks instead of values, but borders are
+// cleared as a session clears them.
+#include "plan/own_steps.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,34 +16,35 @@
 namespace regnet::detail {
 namespace {
 
-constexpr NodeId zero = -1;  // else the node whose output it is
-
+// An output is written as its node's number and one; 0 is a border.
 class Arena {
  public:
-  explicit Arena(const Program& program) : x_program(program), x_marks(program.arena_floats, zero) {}
+  explicit Arena(const Program& program) : x_program(program), x_steps(program, nullptr), x_marks(program.arena_floats) {}
 
   void write(NodeId id) { write(id, x_program.place(id).clears); }
 
   void write(NodeId id, bool clears) {
-    const Place& place = x_program.place(id);
-    if (clears) std::fill_n(begin(place), size(place), zero);
-    each_pixel(id, [&](NodeId& mark) { mark = id; });
+    constexpr int threads = 3;
+    const int height = x_program.graph.node(id).dims.height;
+    for (int thread = 0; clears && thread < threads; ++thread) x_steps.clear_border(x_marks.data(), id, part(height, threads, thread));
+    each_pixel(id, [&](float& mark) { mark = mark_of(id); });
   }
 
   void expect_readable(NodeId id, NodeId reader) {
     const Place& place = x_program.place(id);
     const std::string where = x_program.graph.node(id).name + " for " + x_program.graph.node(reader).name;
     bool whole = true;
-    each_pixel(id, [&](const NodeId& mark) { whole &= mark == id; });
+    each_pixel(id, [&](const float& mark) { whole &= mark == mark_of(id); });
     ASSERT_TRUE(whole) << where;
-    const auto pixels = std::count(begin(place), begin(place) + size(place), id), zeros = std::count(begin(place), begin(place) + size(place), zero);
+    const auto count = [&](float mark) { return std::count(begin(place), begin(place) + size(place), mark); };
     if (place.origin != place.begin) {
-      ASSERT_EQ(pixels + zeros, size(place)) << where << ": its border";
+      ASSERT_EQ(count(mark_of(id)) + count(0), size(place)) << where << ": its border";
     }
   }
 
  private:
-  std::vector<NodeId>::iterator begin(const Place& place) { return x_marks.begin() + static_cast<std::ptrdiff_t>(place.begin); }
+  static float mark_of(NodeId id) { return static_cast<float>(id + 1); }
+  std::vector<float>::iterator begin(const Place& place) { return x_marks.begin() + static_cast<std::ptrdiff_t>(place.begin); }
   static std::ptrdiff_t size(const Place& place) { return static_cast<std::ptrdiff_t>(place.size); }
 
   template <class Do>
@@ -55,7 +57,8 @@ class Arena {
   }
 
   const Program& x_program;
-  std::vector<NodeId> x_marks;
+  const OwnSteps x_steps;
+  std::vector<float> x_marks;
 };
 
 // The steps from `first` on; what is read of those before comes as one output that was copied. Banded steps are done together with the next or not, by chance.

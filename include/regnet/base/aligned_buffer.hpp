@@ -60,7 +60,7 @@ class AlignedBuffer {
 #if defined(__linux__)
   // On large pages where the system gives such: a walk through the weights of a network then costs hundreds of address translations instead of 10,000.
   void map(std::size_t bytes) {
-    const std::size_t wanted = bytes;
+    const std::size_t on_large_pages = bytes / large_page * large_page;  // what is left takes small ones, as far as it is touched
     bytes = (bytes + large_page - 1) / large_page * large_page;
     void* all = ::mmap(nullptr, bytes + large_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (all == MAP_FAILED) throw std::bad_alloc();
@@ -68,7 +68,7 @@ class AlignedBuffer {
     char* begin = static_cast<char*>(all) + before;
     if (before > 0) ::munmap(all, before);
     ::munmap(begin + bytes, large_page - before);
-    ::madvise(begin, wanted / large_page * large_page, MADV_HUGEPAGE);  // what is left takes small ones, as far as it is touched
+    ::madvise(begin, on_large_pages, MADV_HUGEPAGE);
     x_data = std::unique_ptr<float, Free>(reinterpret_cast<float*>(begin), Free{bytes});
   }
 #endif
