@@ -317,11 +317,9 @@ bool own_supports(const Graph& graph) { return can_be_programmed(fuse(graph)); }
 bool own_is_faster() { return &kernels::best_kernels() != kernels::portable_kernels(); }
 
 void require(Precision precision, const Graph& graph) {
-  // int8 has its first layer in bf16.
-  const bool can = kernels::best_kernels(source_of(precision)) && (precision == Precision::f32 || kernels::best_kernels(kernels::Element::bf16));
-  if (!can)
-    fail(Code::unsupported, "compile: ", name_of(precision), " needs a CPU with AMX, or with AVX512-BF16",
-         precision == Precision::int8 ? " and AVX512-VNNI" : "", "; this one has, or may use, ", kernels::best_kernels().name);
+  if (!kernels_of(precision))
+    fail(Code::unsupported, "compile: ", name_of(precision), " needs a CPU with ", precision == Precision::int8 ? "AVX2" : "AMX, or with AVX512-BF16",
+         "; this one has, or may use, ", kernels::best_kernels().name);
   if (precision != Precision::f32 && (!can_be_programmed(fuse(graph)) || graph.input_dims().channels != 3))
     fail(Code::unsupported, "compile: ", name_of(precision),
          " is for networks put together as RegNetX, of images with 3 channels; found another graph");
@@ -331,7 +329,7 @@ std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, const Compil
   Precision precision = options.precision;
   if (precision == Precision::automatic) {
     const bool can_be_narrow = options.ways.empty() && weights.graph.input_dims().channels == 3;
-    const bool quantised = !options.quantization.scales.empty() && kernels::best_kernels(kernels::Element::u8);
+    const bool quantised = !options.quantization.scales.empty() && kernels_of(Precision::int8);
     precision = !can_be_narrow ? Precision::f32 : quantised ? Precision::int8 : kernels::bf16_is_faster() ? Precision::bf16 : Precision::f32;
   }
   require(precision, weights.graph);

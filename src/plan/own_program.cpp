@@ -19,10 +19,12 @@ using kernels::Element;
 constexpr int rounded_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 constexpr std::size_t lines_up(std::size_t floats) { return (floats + 15) / 16 * 16; }
 
-// Images are bf16 at first, and all that follows the average is floats. What is not the output of a ReLU may be negative, and so is only added, or else stays bf16.
+// Images are bf16 at first, or floats where int8 has those beside it, and all that follows the average is floats. What is not the output of a ReLU may be negative, and so is only
+// added, or else stays wide.
 void choose_elements(Program& program) {
   const Graph& graph = program.graph;
-  program.elements.assign(graph.nodes().size(), program.precision == Precision::f32 ? Element::f32 : Element::bf16);
+  const bool has_floats = program.precision == Precision::f32 || kernels_of(program.precision)->floats;
+  program.elements.assign(graph.nodes().size(), has_floats ? Element::f32 : Element::bf16);
   program.scales.assign(graph.nodes().size(), 1.0f);
   std::vector<bool> is_source(graph.nodes().size());
   for (const Node& node : graph.nodes())
@@ -135,7 +137,7 @@ std::vector<std::size_t> place_outputs(Program& program, const Layout& layout) {
     place.pixel = id == graph.last() ? program.padded_classes() : program.words(id, dims.channels);
     if (is_narrow && program.element(id) != Element::f32 && id > 0) {
       // A kernel that reads more than a pixel's channels must find finite values there.
-      place.pixel = rounded_up(static_cast<int>(place.pixel), kernels::best_kernels(Element::bf16)->depth_multiple);
+      place.pixel = rounded_up(static_cast<int>(place.pixel), kernels_of(program.precision)->depth_multiple);
     }
     // Pixels that lie 2 or 4 KiB apart, or 1 where a tile is of 32 pixels, would fall into the same lines of the first cache.
     if (place.pixel % (is_narrow ? 256 : 512) == 0) place.pixel += 16;
@@ -211,6 +213,7 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
     program.weights_floats = step.scales + lines_up(scales);
   };
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
+    if (program.precision == Precision::int8 && step.kernels->source == Element::f32) step.kernels = kernels_of(program.precision)->floats;
     const kernels::Kernels& kernels = *step.kernels;
     const int in = conv->in_channels / conv->groups, out = conv->out_channels / conv->groups;
     const auto count = static_cast<std::size_t>(conv->out_channels) * static_cast<std::size_t>(in * conv->kernel * conv->kernel);
@@ -280,26 +283,33 @@ NodeId late_steps(const Program& program, const Layout& layout) {
   return late;
 }
 
-// For kernels of less than 32 bits: the weights' codes, and scales and biases in steps of the output.
-void pack_narrow(const Program& program, const Step& step, const BoundWeights& weights, FoldedLayer& layer, float* packed) {
+// The codes that a checkpoint has, or those of its floats.
+kernels::Int8Codes codes_of(const Step& step, const Node& node, const kernels::WeightShape& shape, const BoundWeights& weights,
+                            const FoldedLayer& layer) {
+  const TensorView& stored = *weights.tensors.find(node.name + ".weight");
+  if (stored.dtype != DType::i8) return kernels::int8_codes(layer.weights, shape);
+  const std::vector<float> codes = to_floats(stored);
+  if (const float pair = kernels::largest_pair(std::span(codes), shape); std::abs(pair) > kernels::most_of_pair && step.kernels->reduced_range)
+    fail(Code::unsupported, node.name, ".weight: ", step.kernels->name, " needs int8 weights of which neighbours add up to at most ",
+         kernels::most_of_pair, ", found ", pair, ": quantise it again with this version");
+  return kernels::int8_codes(layer.weights, codes, shape.groups * shape.out);
+}
+
+// For kernels of less than 32 bits: the weights' codes, and their scales in steps of the output.
+void pack_narrow(const Program& program, const Step& step, const BoundWeights& weights, const FoldedLayer& layer, float* packed) {
   const Node& node = program.node(step);
   const Conv& conv = std::get<Conv>(node.op);
-  const float out_scale = program.scale(step.node);
+  const kernels::WeightShape shape{conv.groups, conv.out_channels / conv.groups, conv.in_channels / conv.groups, conv.kernel};
   std::vector<std::uint16_t> codes;
   if (step.kernels->source == Element::bf16) {
-    if (out_scale != 1)
-      for (float& weight : layer.weights) weight /= out_scale;
     codes = kernels::bf16_codes(layer.weights, conv.out_channels);
   } else {
-    const TensorView& stored = *weights.tensors.find(node.name + ".weight");
-    const kernels::Int8Codes int8 = stored.dtype == DType::i8 ? kernels::int8_codes(layer.weights, to_floats(stored), conv.out_channels)
-                                                              : kernels::int8_codes(layer.weights, conv.out_channels);
-    codes = int8.codes;
-    for (std::size_t c = 0; c < int8.scales.size(); ++c) packed[step.scales + c] = int8.scales[c] * program.scale(step.src) / out_scale;
+    kernels::Int8Codes int8 = codes_of(step, node, shape, weights, layer);
+    codes = std::move(int8.codes);
+    for (std::size_t c = 0; c < int8.scales.size(); ++c)
+      packed[step.scales + c] = int8.scales[c] * program.scale(step.src) / program.scale(step.node);
   }
-  for (float& bias : layer.bias) bias /= out_scale;
-  kernels::pack_codes(*step.kernels, codes, {conv.groups, conv.out_channels / conv.groups, conv.in_channels / conv.groups, conv.kernel}, step.groups,
-                      static_cast<int>(step.taps.size()), step.tap_length, packed + step.weights);
+  kernels::pack_codes(*step.kernels, codes, shape, step.groups, static_cast<int>(step.taps.size()), step.tap_length, packed + step.weights);
 }
 
 // One layer's weights, folded, as its kernel reads them. `layer` may grow.
@@ -307,6 +317,11 @@ void pack_layer(const Program& program, const Step& step, const BoundWeights& we
   const Node& node = program.node(step);
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
     const int in = conv->in_channels / conv->groups, out = conv->out_channels / conv->groups;
+    if (const float out_scale = program.scale(step.node); out_scale != 1) {
+      for (float& bias : layer.bias) bias /= out_scale;
+      if (step.kernels->source != Element::u8)  // whose scales hold it
+        for (float& weight : layer.weights) weight /= out_scale;
+    }
     if (step.kernels->source != Element::f32) {
       pack_narrow(program, step, weights, layer, packed);
     } else if (step.way == Way::direct) {
@@ -385,10 +400,8 @@ Way best_way(const Conv& conv, const Dims& dims, bool compact) {
   return compact ? Way::winograd : Way::transformed;
 }
 
-const char* Program::isa() const { return kernels::best_kernels(source_of(precision))->name; }
-
-kernels::Element source_of(Precision precision) {
-  return precision == Precision::int8 ? Element::u8 : precision == Precision::bf16 ? Element::bf16 : Element::f32;
+const kernels::Kernels* kernels_of(Precision precision) {
+  return kernels::best_kernels(precision == Precision::int8 ? Element::u8 : precision == Precision::bf16 ? Element::bf16 : Element::f32);
 }
 
 int Program::group_channels(const Step& step) const {

@@ -53,6 +53,9 @@ struct Step {
   std::size_t band_floats = 0;
 };
 
+// Those of most layers, in a precision other than automatic; nullptr where this CPU has none, or may not use them.
+const kernels::Kernels* kernels_of(Precision precision);
+
 struct Program {
   Precision precision;
   Graph graph;  // fused
@@ -74,7 +77,7 @@ struct Program {
   // Words of so many channels of a node's output.
   [[nodiscard]] int words(NodeId id, int channels) const { return kernels::words_of(element(id), channels); }
   // The instruction set that the weights are packed for.
-  [[nodiscard]] const char* isa() const;
+  [[nodiscard]] const char* isa() const { return kernels_of(precision)->name; }
   // Output channels of a group, as a direct step's kernel sees it.
   [[nodiscard]] int group_channels(const Step& step) const;
   // Of the last layer: a multiple of 8 logits.
@@ -87,9 +90,6 @@ bool can_be_programmed(const Graph& fused);
 // The rule: measured on Zen 4 and Sapphire Rapids, batch 1, weights not in the caches (bench/kernel_bench, docs/PERFORMANCE.md).
 // `compact` keeps no transformed weights.
 Way best_way(const Conv& conv, const Dims& dims, bool compact);
-
-// What the sources of convolutions are in a precision other than automatic.
-kernels::Element source_of(Precision precision);
 
 // Precondition: can_be_programmed, there are kernels for that precision, ways other than direct are for f32, and int8 has a quantization. Throws invalid_argument when that lacks a
 // scale or has one that is not positive.

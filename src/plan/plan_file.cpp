@@ -135,7 +135,10 @@ PlanFile parse(const std::shared_ptr<const MappedFile>& file) {
   const auto precision = header.at("precision").get<std::string>();
   const std::optional<Precision> known = precision_of(precision);
   if (!known || known == Precision::automatic) fail(Code::bad_format, "unknown precision ", in_quotes(precision));
-  const kernels::Kernels* kernels = kernels::best_kernels(detail::source_of(*known));
+  Quantization quantization;
+  if (*known == Precision::int8)
+    quantization = {header.at("scales").get<std::map<std::string, float>>(), header.at("wide").get<std::set<std::string>>()};
+  const kernels::Kernels* kernels = detail::kernels_of(*known);
   if (const auto isa = header.at("isa").get<std::string>(); !kernels || isa != kernels->name)
     fail(Code::unsupported, "made for ", in_quotes(isa), ", but this process uses ", (kernels ? *kernels : kernels::best_kernels()).name,
          ": compile it again");
@@ -144,9 +147,6 @@ PlanFile parse(const std::shared_ptr<const MappedFile>& file) {
   Graph fused = fuse(graph);
   detail::Ways ways = ways_of(header.at("ways"), fused);
   detail::require(*known, graph);
-  Quantization quantization;
-  if (*known == Precision::int8)
-    quantization = {header.at("scales").get<std::map<std::string, float>>(), header.at("wide").get<std::set<std::string>>()};
   detail::Program program = detail::make_program(std::move(fused), *known, std::move(quantization), ways, false);
   const std::size_t begin = (fixed_bytes + static_cast<std::size_t>(length) + page - 1) / page * page, floats = program.weights_floats;
   if (floats > bytes.size() / sizeof(float) || bytes.size() != begin + floats * sizeof(float))

@@ -147,7 +147,7 @@ Quantization widened(const BoundWeights& weights, Quantization quantization, std
     error = judge.error(quantization);
     if (error <= bound) return quantization;
   }
-  fail(Code::numeric, "quantization: expected an error of at most ", bound, ", found ", error, " with all layers in bf16");
+  fail(Code::numeric, "quantization: expected an error of at most ", bound, ", found ", error, " with all layers wide");
 }
 
 Checkpoint quantised(const Checkpoint& checkpoint, const Graph& graph, const Quantization& quantization) {
@@ -172,7 +172,8 @@ Checkpoint quantised(const Checkpoint& checkpoint, const Graph& graph, const Qua
     // Weights are multiplied as what their source is.
     if (!quantization.scales.contains(source.name) || quantization.wide.contains(source.name)) continue;
     detail::fold_layer(weights, node, layer, findings);
-    const kernels::Int8Codes int8 = kernels::int8_codes(layer.weights, conv->out_channels);
+    const kernels::WeightShape shape{conv->groups, conv->out_channels / conv->groups, conv->in_channels / conv->groups, conv->kernel};
+    const kernels::Int8Codes int8 = kernels::int8_codes(layer.weights, shape);
     std::vector<std::int8_t> codes;
     for (const std::uint16_t code : int8.codes) codes.push_back(static_cast<std::int8_t>(code));
     auto owner = std::make_shared<const OwnedVector<std::int8_t>>(std::move(codes));

@@ -1,6 +1,8 @@
 // quantize, and --dtype of the commands that run a network.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include <nlohmann/json.hpp>
 
 #include "command/run.hpp"
@@ -71,10 +73,12 @@ TEST(Quantize, DataThatIsNoneIsRefused) {
 
 TEST(Dtype, WhatTheCpuHasNotIsRefusedAndAutoFallsBack) {
   const std::string picture = "'" + demo + "images/9/00000.png'";
-  for (const char* dtype : {"bf16", "int8"}) {
-    const Result result = run_regnet("predict -q " + weights + " --dtype " + dtype + " " + picture, "REGNET_MAX_ISA=avx2");
+  for (const auto& [dtype, needed, isa] :
+       {std::array{"bf16", "needs a CPU with AMX", "avx2"}, std::array{"int8", "needs a CPU with AVX2", "portable"}}) {
+    const Result result =
+        run_regnet(std::string("predict -q ") + weights + " --dtype " + dtype + " " + picture, std::string("REGNET_MAX_ISA=") + isa);
     EXPECT_EQ(result.exit_code, 2);
-    EXPECT_NE(result.err.find("needs a CPU with AMX"), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find(needed), std::string::npos) << result.err;
     EXPECT_EQ(result.error_lines(), 1) << result.err;
   }
   const Result fallen = run_regnet("predict " + weights + " --dtype auto " + picture, "REGNET_MAX_ISA=avx2");

@@ -1,4 +1,4 @@
-// The kernels for bf16, u8 and s8 against plain loops in double, over random shapes and every mixture of what they read, add and write.
+// The kernels for bf16, u8 and s8, and those for floats between them, against plain loops in double, over random shapes and every mixture of what they read, add and write.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -29,29 +29,52 @@ std::string name_of(Element element) {
   return element == Element::bf16 ? "bf16" : element == Element::u8 ? "u8" : element == Element::s8 ? "s8" : "f32";
 }
 
+// Of floats only those whose outputs are narrow.
 std::vector<const Kernels*> kernels_of(Element source) {
   std::vector<const Kernels*> all;
-  for (const Kernels* kernels : runnable_kernels())
-    if (kernels->source == source) all.push_back(kernels);
+  for (const Kernels* kernels : runnable_kernels()) {
+    if (kernels->source == source && source != Element::f32) all.push_back(kernels);
+    if (source == Element::f32 && kernels->floats && std::find(all.begin(), all.end(), kernels->floats) == all.end()) all.push_back(kernels->floats);
+  }
   return all;
 }
+
+// What such kernels have beside integers.
+Element wide_of(const Kernels& kernels) { return kernels.floats || kernels.source == Element::f32 ? Element::f32 : Element::bf16; }
 
 // Values that the element can hold, of about 1, or of all sizes for integers.
 std::vector<float> random_values(Element element, std::size_t count, std::mt19937& generator) {
   std::normal_distribution<float> normal;
   std::uniform_int_distribution<int> u8(0, 255), s8(-127, 127);
   std::vector<float> values(count);
-  for (float& value : values)
-    value =
-        element == Element::bf16 ? from_bf16(to_bf16(normal(generator))) : static_cast<float>(element == Element::u8 ? u8(generator) : s8(generator));
+  for (float& value : values) {
+    switch (element) {
+      case Element::f32: value = normal(generator); break;
+      case Element::bf16: value = from_bf16(to_bf16(normal(generator))); break;
+      case Element::u8: value = static_cast<float>(u8(generator)); break;
+      case Element::s8: value = static_cast<float>(s8(generator)); break;
+    }
+  }
   return values;
 }
 
+// Codes [rows][in][area], of which the even input channel's and the next's add up to at most most_of_pair, many to just that.
+void reduce_range(std::vector<float>& codes, int area) {
+  const auto step = static_cast<std::size_t>(area);
+  for (std::size_t begin = 0; begin < codes.size(); begin += 2 * step)
+    for (std::size_t i = begin; i < begin + step; ++i)
+      codes[i + step] = std::clamp(codes[i + step], -static_cast<float>(most_of_pair) - codes[i], static_cast<float>(most_of_pair) - codes[i]);
+}
+
 std::uint32_t bits_of(Element element, float value) {
+  if (element == Element::f32) return std::bit_cast<std::uint32_t>(value);
   return element == Element::bf16 ? to_bf16(value) : static_cast<std::uint32_t>(static_cast<int>(value)) & 0xff;
 }
 
+std::uint32_t mask_of(Element element) { return element == Element::f32 ? 0xffffffff : element == Element::bf16 ? 0xffff : 0xff; }
+
 float value_of(Element element, std::uint32_t bits) {
+  if (element == Element::f32) return std::bit_cast<float>(bits);
   if (element == Element::bf16) return from_bf16(bits);
   return element == Element::u8 ? static_cast<float>(static_cast<std::uint8_t>(bits)) : static_cast<float>(static_cast<std::int8_t>(bits));
 }
@@ -78,15 +101,14 @@ std::vector<float> from_words(Element element, const std::vector<float>& words, 
   for (std::size_t i = 0; i < count; ++i) {
     const int channel = static_cast<int>(i % static_cast<std::size_t>(channels));
     const float word = words[i / static_cast<std::size_t>(channels) * static_cast<std::size_t>(pixel) + static_cast<std::size_t>(channel / in_word)];
-    values.push_back(
-        value_of(element, std::bit_cast<std::uint32_t>(word) >> (channel % in_word * bits) & (element == Element::bf16 ? 0xffff : 0xff)));
+    values.push_back(value_of(element, std::bit_cast<std::uint32_t>(word) >> (channel % in_word * bits) & mask_of(element)));
   }
   return values;
 }
 
 // How far the outputs are from what they must be, in units of what rounding may do.
 double largest_error(const Kernels& kernels, const Shape& s, Element dst_element, std::optional<Element> added, std::mt19937& generator) {
-  const Element src_element = kernels.source, weights_element = src_element == Element::u8 ? Element::s8 : Element::bf16;
+  const Element src_element = kernels.source, weights_element = src_element == Element::u8 ? Element::s8 : src_element;
   const int src_columns = (s.columns - 1) * s.stride + s.kernel, src_rows = (s.rows - 1) * s.stride + s.kernel;
   const int src_channels = s.in * s.groups, channels = s.out * s.groups, area = s.kernel * s.kernel;
   const auto size = [](auto... extents) { return (static_cast<std::size_t>(extents) * ...); };
@@ -98,9 +120,12 @@ double largest_error(const Kernels& kernels, const Shape& s, Element dst_element
   const double typical = std::sqrt(static_cast<double>(s.in * area)) * (src_element == Element::u8 ? 148 * 73 : 1);
   const float residual_scale = 0.75f;
   std::vector<float> scales, scaled_weights = weights;
+  if (kernels.reduced_range) reduce_range(scaled_weights, area);
   for (int c = 0; c < channels; ++c) scales.push_back(src_element == Element::u8 ? static_cast<float>((1 + c % 3) * 20 / typical) : 1.0f);
-  if (src_element == Element::bf16)
-    for (float& weight : scaled_weights) weight = from_bf16(to_bf16(weight * static_cast<float>(40 / typical)));
+  if (src_element != Element::u8)
+    for (float& weight : scaled_weights)
+      weight =
+          src_element == Element::f32 ? weight * static_cast<float>(40 / typical) : from_bf16(to_bf16(weight * static_cast<float>(40 / typical)));
   // The layer, as a plan makes it.
   const int most = groups_at_once(kernels, s.groups, s.in), groups = (s.groups + most - 1) / most, together = (s.groups + groups - 1) / groups;
   const int pixel = words_of(src_element, src_channels), dst_pixel = words_of(dst_element, channels) + 3,
@@ -110,7 +135,8 @@ double largest_error(const Kernels& kernels, const Shape& s, Element dst_element
   std::vector<float> packed(packed_words(kernels, groups, together * s.out, static_cast<int>(taps.size()), tap_length) + 64);
   std::vector<std::uint16_t> codes;
   for (const float weight : scaled_weights) codes.push_back(static_cast<std::uint16_t>(bits_of(weights_element, weight)));
-  pack_codes(kernels, codes, {s.groups, s.out, s.in, s.kernel}, groups, static_cast<int>(taps.size()), tap_length, packed.data());
+  if (src_element == Element::f32) pack_direct(kernels, scaled_weights.data(), s.groups, s.out, s.in, s.kernel, packed.data());
+  else pack_codes(kernels, codes, {s.groups, s.out, s.in, s.kernel}, groups, static_cast<int>(taps.size()), tap_length, packed.data());
   const std::vector<float> src_words = to_words(src_element, src, src_channels, pixel),
                            residual_words = added ? to_words(*added, residual, channels, residual_pixel) : std::vector<float>();
   std::vector<float> dst(size(s.rows, s.columns, dst_pixel), sentinel);
@@ -159,9 +185,11 @@ double largest_error(const Kernels& kernels, const Shape& s, Element dst_element
         double value = sum * scales[channel] + bias[channel];
         if (added) value += double{residual[place]} * residual_scale;
         if (s.relu) value = std::max(value, 0.0);
-        if (dst_element != Element::bf16)
+        if (dst_element == Element::u8 || dst_element == Element::s8)
           value = std::clamp(value, dst_element == Element::u8 ? 0.0 : -127.0, dst_element == Element::u8 ? 255.0 : 127.0);
-        const double rounding = (absolute * scales[channel] + 200) * 1e-6 + (dst_element == Element::bf16 ? std::abs(value) / 256 : 0.5);
+        const double rounding = (absolute * scales[channel] + 200) * 1e-6 + (dst_element == Element::f32    ? 0
+                                                                             : dst_element == Element::bf16 ? std::abs(value) / 256
+                                                                                                            : 0.5);
         worst = std::max(worst, std::abs(found[place] - value) / rounding);
       }
       for (int word = words_of(dst_element, channels); word < dst_pixel; ++word)
@@ -177,30 +205,30 @@ TEST_P(NarrowKernels, ConvolutionsOfManyShapesAndElements) {
   if (all.empty()) GTEST_SKIP() << "this CPU has no instructions for it";
   std::mt19937 generator(4);
   const auto any = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(generator); };
-  constexpr Element elements[] = {Element::bf16, Element::u8, Element::s8};
   for (int i = 0; i < 120; ++i) {
-    const bool images = GetParam() == Element::bf16 && i % 12 == 0;  // of three channels
+    const bool images = GetParam() != Element::u8 && i % 12 == 0;  // of three channels
     const Shape shape{any(1, 9),         any(1, 40), images ? 1 : any(1, 11), images ? 3 : 8 * any(1, 9), 8 * any(1, 9),
                       any(0, 1) ? 3 : 1, any(1, 2),  any(0, 1) != 0};
-    const Element dst = elements[i % 3];
-    const std::optional<Element> added = i / 3 % 4 == 3 ? std::nullopt : std::optional(elements[i / 3 % 4]);
-    for (const Kernels* kernels : all)
+    for (const Kernels* kernels : all) {
+      const Element elements[] = {wide_of(*kernels), Element::u8, Element::s8}, dst = elements[i % 3];
+      const std::optional<Element> added = i / 3 % 4 == 3 ? std::nullopt : std::optional(elements[i / 3 % 4]);
       EXPECT_LT(largest_error(*kernels, shape, dst, added, generator), 1.001)
           << kernels->name << ' ' << name_of(shape) << " to " << name_of(dst) << (added ? " plus " + name_of(*added) : "");
+    }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sources, NarrowKernels, testing::Values(Element::bf16, Element::u8),
+INSTANTIATE_TEST_SUITE_P(Sources, NarrowKernels, testing::Values(Element::f32, Element::bf16, Element::u8),
                          [](const auto& source) { return name_of(source.param); });
 
-// Instructions that add products of u8 and s8 in pairs of 16 bits first give 2 x 32,767 here.
+// Instructions that add products of u8 and s8 in pairs of 16 bits first give 2 x 32,767 for codes that are not of reduced range.
 TEST(NarrowKernelsToo, TheLargestProductsOfInt8DoNotSaturate) {
-  for (const Kernels* kernels : kernels_of(Element::u8)) {
-    std::vector<float> packed(packed_words(*kernels, 1, 8, 1, 2)), src(1024), bias(16), scales(16, 1 / 1024.0f), dst(16);
+  const auto result = [](const Kernels& kernels, const std::vector<int>& word, float scale) {
+    std::vector<float> packed(packed_words(kernels, 1, 8, 1, 2)), src(1024), bias(16), scales(16, scale), dst(16);
     std::vector<std::uint16_t> codes(8 * 8, 0);
     for (std::size_t c = 0; c < 8; ++c)
-      for (std::size_t i = 0; i < 4; ++i) codes[8 * c + i] = 127;
-    pack_codes(*kernels, codes, {1, 8, 8, 1}, 1, 1, 2, packed.data());
+      for (std::size_t i = 0; i < 4; ++i) codes[8 * c + i] = static_cast<std::uint8_t>(word[i]);
+    pack_codes(kernels, codes, {1, 8, 8, 1}, 1, 1, 2, packed.data());
     src[0] = std::bit_cast<float>(0xffffffffu);
     constexpr std::int64_t taps[] = {0};
     Convolution layer;
@@ -213,21 +241,28 @@ TEST(NarrowKernelsToo, TheLargestProductsOfInt8DoNotSaturate) {
     layer.bias = bias.data();
     layer.scales = scales.data();
     layer.dst = dst.data();
-    layer.dst_element = Element::bf16;
-    layer.dst_pixel = layer.dst_row = 4;
+    layer.dst_element = wide_of(kernels);
+    layer.dst_pixel = layer.dst_row = words_of(layer.dst_element, 8);
     layer.columns = 1;
     layer.channels = layer.out_channels = 8;
-    for (const float expected : {129'540 / 1024.0f, -129'540 / 1024.0f}) {
-      kernels->convolve(layer, {0, 1}, {0, 1});
-      for (const float value : from_words(Element::bf16, dst, 8, 8, 4)) EXPECT_EQ(value, from_bf16(to_bf16(expected))) << kernels->name;
-      std::fill(scales.begin(), scales.end(), -1 / 1024.0f);
+    kernels.convolve(layer, {0, 1}, {0, 1});
+    std::vector<float> values = from_words(layer.dst_element, dst, 8, 8, static_cast<int>(layer.dst_pixel));
+    for (const float value : values) EXPECT_EQ(value, values[0]) << kernels.name;
+    return values[0];
+  };
+  for (const Kernels* kernels : kernels_of(Element::u8)) {
+    std::vector<std::vector<int>> words{{127, 1, 64, 64}, {-127, -1, -64, -64}, {127, -127, -127, 127}, {-128 + 1, -1, 1, 127}};
+    if (!kernels->reduced_range) words.insert(words.end(), {{127, 127, 127, 127}, {-127, -127, -127, -127}});
+    for (const std::vector<int>& word : words) {
+      const float expected = 255.0f * static_cast<float>(word[0] + word[1] + word[2] + word[3]) / 1024;  // 129,540 / 1024 for the largest
+      EXPECT_EQ(result(*kernels, word, 1 / 1024.0f), wide_of(*kernels) == Element::f32 ? expected : from_bf16(to_bf16(expected))) << kernels->name;
     }
   }
 }
 
 TEST(NarrowKernelsToo, PlanesAreWovenAndPixelsAveraged) {
   std::mt19937 generator(5);
-  for (const Element element : {Element::bf16, Element::u8})
+  for (const Element element : {Element::f32, Element::bf16, Element::u8})
     for (const Kernels* kernels : kernels_of(element))
       for (const int pixels : {1, 7, 8, 9, 15, 16, 17, 31, 224}) {
         const std::vector<float> src = random_values(element, static_cast<std::size_t>(pixels) * 40, generator);

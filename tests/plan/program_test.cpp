@@ -92,7 +92,7 @@ void expect_sound(const Program& program) {
 class Programs : public testing::TestWithParam<Precision> {
  protected:
   void SetUp() override {
-    if (!kernels::best_kernels(source_of(GetParam()))) GTEST_SKIP() << "this CPU has no kernels for " << regnet::name_of(GetParam());
+    if (!kernels_of(GetParam())) GTEST_SKIP() << "this CPU has no kernels for " << regnet::name_of(GetParam());
   }
 };
 

@@ -85,14 +85,14 @@ Images read_images(const QuantizeOptions& options, const regnet::Recipe& recipe,
 
 void print_result(const Json& json) {
   if (!json["sensitivity"].empty()) {
-    std::cout << "Error of the logits with one layer's outputs in 8 bits, the others in bf16:\n";
+    std::cout << "Error of the logits with one layer's outputs in 8 bits, the others wide:\n";
     for (const Json& layer : json["sensitivity"])
       std::cout << "  " << std::left << std::setw(16) << layer["layer"].get<std::string>() << std::right << std::fixed << std::setprecision(5)
                 << layer["error"].get<double>() << '\n';
   }
   std::cout << "error of the logits   " << std::fixed << std::setprecision(5) << json["logit_error"].get<double>()
             << " of their standard deviation, over " << json["judged_images"] << " images\n"
-            << "layers kept in bf16   " << json["wide"].size();
+            << "layers kept wide      " << json["wide"].size();
   for (const Json& layer : json["wide"]) std::cout << ' ' << layer.get<std::string>();
   std::cout << '\n';
 }
@@ -175,7 +175,7 @@ Command add_quantize(CLI::App& regnet) {
       ->capture_default_str();
   app->add_flag("--sensitivity", options->sensitivity, "The error that each layer makes alone");
   app->add_option("--max-error", options->max_error,
-                  "Keep the worst layers in bf16 until the logits' error is at most this part of their standard deviation")
+                  "Keep the worst layers wide (bf16, or f32 on CPUs without) until the logits' error is at most this part of their standard deviation")
       ->check(CLI::Range(1e-6, 10.0));
   app->add_option("-t,--threads", options->threads, "Threads; by default as many as this process may use")->check(CLI::Range(1, 4096));
   app->add_flag("--force", options->force, "Replace a file that exists");

@@ -13,7 +13,7 @@ enum class Precision {
   automatic,  // int8 of quantised weights, bf16 of others, each where this CPU is known to be faster so, else f32
   f32,
   bf16,  // own backend, CPUs with AVX512-BF16 or AMX: 8 bits of mantissa, the range of f32
-  int8   // own backend, CPUs with AVX512-BF16 and AVX512-VNNI, or AMX: activations u8, weights s8, the first layer bf16; needs a Quantization
+  int8   // own backend, CPUs with AVX2: activations u8, weights s8, the first layer bf16, or f32 on CPUs without; needs a Quantization
 };
 
 // As the command spells it.

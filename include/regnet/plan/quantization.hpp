@@ -16,7 +16,7 @@ namespace regnet {
 // Real value = scale x integer: u8 for outputs of ReLU, s8 for others. By the name of the fused convolution that makes them.
 struct Quantization {
   std::map<std::string, float> scales;
-  std::set<std::string> wide = {};  // whose outputs stay bf16
+  std::set<std::string> wide = {};  // whose outputs stay bf16, or f32 on CPUs without bf16
 
   bool operator==(const Quantization&) const = default;
 };
@@ -31,7 +31,7 @@ REGNET_API Quantization calibrate(const BoundWeights& weights, const NextImage& 
 // How far int8 logits are from those of f32: the root of the mean square of their differences, in those of f32 logits from their image's mean.
 struct Sensitivity {
   std::string layer;
-  double error = 0;  // when this layer's outputs alone are in 8 bits, all others in bf16
+  double error = 0;  // when this layer's outputs alone are in 8 bits, all others wide
 };
 
 // For every layer with a scale, the worst first. `images`: as a session takes them, one after the other. Takes a compilation and a run of all images for each layer.
@@ -41,7 +41,7 @@ REGNET_API std::vector<Sensitivity> sensitivity(const BoundWeights& weights, con
 // That error of the whole network.
 REGNET_API double logit_error(const BoundWeights& weights, const Quantization& quantization, std::span<const float> images, int threads = 0);
 
-// Keeps the layers that lose most in bf16, one more at a time, until logit_error is at most `bound`. Throws numeric when it is not even with all of them.
+// Keeps the layers that lose most wide, one more at a time, until logit_error is at most `bound`. Throws numeric when it is not even with all of them.
 REGNET_API Quantization widened(const BoundWeights& weights, Quantization quantization, std::span<const float> images, double bound, int threads = 0);
 
 // The same checkpoint with s8 weights where the quantization has them, under the same names, as an ordinary checkpoint: batch normalisation is what gives such weights their scale,

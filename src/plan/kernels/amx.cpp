@@ -8,12 +8,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define REGNET_ISA amx
 #define REGNET_LANES 16
 namespace regnet::kernels::amx {
 
 namespace {
 
 #include "plan/kernels/vectors.inl"
+
+#include "plan/kernels/words_avx512.inl"
 
 #include "plan/kernels/narrow.inl"
 

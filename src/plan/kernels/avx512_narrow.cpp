@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#define REGNET_ISA avx512_narrow
 #define REGNET_LANES 16
 namespace regnet::kernels::avx512_narrow {
 
@@ -12,6 +13,8 @@ namespace {
 #include "plan/kernels/vectors.inl"
 
 #include "plan/kernels/direct.inl"
+
+#include "plan/kernels/words_avx512.inl"
 
 #include "plan/kernels/narrow.inl"
 
@@ -44,32 +47,6 @@ struct Int8Products {
     const Vec<N> scales = load<N>(layer.scales + (bias - layer.bias) + channel);
     if constexpr (N == 16) return _mm512_cvtepi32_ps(_mm512_castps_si512(sum)) * scales + load<N>(bias + channel);
     else return _mm256_cvtepi32_ps(_mm256_castps_si256(sum)) * scales + load<N>(bias + channel);
-  }
-};
-
-// The Format of direct.inl.
-template <class Products>
-struct Narrow {
-  REGNET_INLINE static int words(const Convolution& layer, int channels) { return avx512_narrow::words(layer.dst_element, channels); }
-  REGNET_INLINE static int residual_words(const Convolution& layer, int channels) { return avx512_narrow::words(layer.residual_element, channels); }
-  template <int N>
-  REGNET_INLINE static Vec<N> begin(const float*) {
-    return Vec<N>{};
-  }
-  template <int N>
-  REGNET_INLINE static Vec<N> add_products(Vec<N> sum, Vec<N> weights, float word) {
-    return Products::template add<N>(sum, weights, word);
-  }
-  template <int N>
-  REGNET_INLINE static void end(const Convolution& layer, Vec<N> sum, int channel, const float* bias, const float* residual, std::int64_t place,
-                                float* dst) {
-    Vec<N> value = Products::template finish<N>(layer, sum, bias, channel);
-    if (residual) {
-      const float* at = residual + residual_place(place, layer.dst_pixel, layer.residual_pixel) + residual_words(layer, channel);
-      value += widen<N>(layer.residual_element, at) * layer.residual_scale;
-    }
-    if (layer.relu) value = relu<N>(value);
-    narrow<N>(layer.dst_element, value, dst + place + words(layer, channel));
   }
 };
 

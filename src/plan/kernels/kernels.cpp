@@ -33,7 +33,9 @@ std::vector<Candidate> runnable() {
   const auto add = [&](bool can, const Kernels* kernels, std::string_view isa) {
     if (can && kernels) all.push_back({kernels, isa});
   };
-  add(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), avx2_kernels(), "avx2");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  add(avx2, avx2_kernels(), "avx2");
+  add(avx2, avx2_int8_kernels(), "avx2");
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
   add(avx512, avx512_kernels(), "avx512");
@@ -97,6 +99,7 @@ const Kernels* amx_bf16_kernels() { return nullptr; }
 const Kernels* avx512_vnni_kernels() { return nullptr; }
 const Kernels* avx512_bf16_kernels() { return nullptr; }
 const Kernels* avx512_kernels() { return nullptr; }
+const Kernels* avx2_int8_kernels() { return nullptr; }
 const Kernels* avx2_kernels() { return nullptr; }
 #endif
 

@@ -69,9 +69,11 @@ inline constexpr int winograd_points = 36;
 constexpr int winograd_tiles(int extent) { return (extent + 3) / 4; }
 
 struct Kernels {
-  const char* name;                            // "avx512", "avx2", "portable", "avx512_bf16", "amx_bf16", "avx512_vnni", "amx_int8"
-  Element source = Element::f32;               // what is multiplied with weights: as bf16 the weights are bf16, as u8 they are s8
-  int widest_panel;                            // output channels
+  const char* name;                 // "avx512", "avx2", "portable", "avx512_bf16", "amx_bf16", "avx512_vnni", "amx_int8", "avx2_int8"
+  Element source = Element::f32;    // what is multiplied with weights: as bf16 the weights are bf16, as u8 they are s8
+  bool reduced_range = false;       // of u8: exact only for weights of reduced range (packing.hpp)
+  const Kernels* floats = nullptr;  // of u8: those for sources of f32 with outputs of any element; nullptr where those that int8 leaves wide are bf16
+  int widest_panel;                 // output channels
   int depth_multiple = 1, width_multiple = 8;  // a tap's words and a panel's channels, filled up with weights of 0
   // Panels of `channels` output channels, each as wide as allowed; returns their number and, unless nullptr, where each begins and, at last, `channels`.
   int (*panels)(int channels, int* begins);
@@ -119,6 +121,7 @@ const Kernels* amx_bf16_kernels();
 const Kernels* avx512_vnni_kernels();
 const Kernels* avx512_bf16_kernels();
 const Kernels* avx512_kernels();
+const Kernels* avx2_int8_kernels();
 const Kernels* avx2_kernels();
 const Kernels* portable_kernels();
 

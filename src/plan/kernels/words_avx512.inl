@@ -1,0 +1,53 @@
+// Reading and writing of words of two bf16 or four u8 with vectors of 16 lanes. Needs AVX512-BF16.
+
+// N channels as floats.
+template <int N>
+REGNET_INLINE Vec<N> widen(Element element, const float* at) {
+  if constexpr (N == 16) {
+    const auto* half = reinterpret_cast<const __m128i*>(at);
+    if (element == Element::bf16)
+      return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at))), 16));
+    const __m512i wide = element == Element::u8 ? _mm512_cvtepu8_epi32(_mm_loadu_si128(half)) : _mm512_cvtepi8_epi32(_mm_loadu_si128(half));
+    return _mm512_cvtepi32_ps(wide);
+  } else {
+    const auto* half = reinterpret_cast<const __m128i*>(at);
+    if (element == Element::bf16) return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(half)), 16));
+    const __m256i wide = element == Element::u8 ? _mm256_cvtepu8_epi32(_mm_loadl_epi64(half)) : _mm256_cvtepi8_epi32(_mm_loadl_epi64(half));
+    return _mm256_cvtepi32_ps(wide);
+  }
+}
+
+// Rounded to nearest even; integers are the nearest that there are.
+template <int N>
+REGNET_INLINE void narrow(Element element, Vec<N> value, float* at) {
+  if constexpr (N == 16) {
+    if (element == Element::bf16) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), (__m256i)_mm512_cvtneps_pbh(value));
+    const bool is_signed = element == Element::s8;
+    value = _mm512_min_ps(_mm512_max_ps(value, _mm512_set1_ps(is_signed ? -127.0f : 0.0f)), _mm512_set1_ps(is_signed ? 127.0f : 255.0f));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(value)));
+  } else {
+    if (element == Element::bf16) return _mm_storeu_si128(reinterpret_cast<__m128i*>(at), (__m128i)_mm256_cvtneps_pbh(value));
+    const bool is_signed = element == Element::s8;
+    value = _mm256_min_ps(_mm256_max_ps(value, _mm256_set1_ps(is_signed ? -127.0f : 0.0f)), _mm256_set1_ps(is_signed ? 127.0f : 255.0f));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(at), _mm256_cvtepi32_epi8(_mm256_cvtps_epi32(value)));
+  }
+}
+
+// Three planes to pixels of four bf16, of which the last is 0.
+[[maybe_unused]] void weave(const float* planes, std::int64_t plane, int pixels, float* dst) {
+  // Word 0 of a pixel holds the first two channels, word 1 the third.
+  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+  for (int x = 0; x < pixels; x += lanes) {
+    const int count = smaller(lanes, pixels - x);
+    const auto mask = static_cast<__mmask16>((1u << count) - 1);
+    const auto plane_words = [&](int c) {
+      return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, planes + c * plane + x)));
+    };
+    const __m512i first = _mm512_or_si512(plane_words(0), _mm512_slli_epi32(plane_words(1), 16)), second = plane_words(2);
+    const auto valid = [&](int from) {
+      return static_cast<__mmask16>(count <= from ? 0 : (std::uint32_t{1} << smaller(16, 2 * (count - from))) - 1);
+    };
+    _mm512_mask_storeu_epi32(dst + 2 * x, valid(0), _mm512_permutex2var_epi32(first, low, second));
+    _mm512_mask_storeu_epi32(dst + 2 * x + 16, valid(8), _mm512_permutex2var_epi32(first, high, second));
+  }
+}
