@@ -50,7 +50,7 @@ Region Division::written(const Step& step, int thread) const {
     const Range panels = part(step.panels, split.by_panels, thread % split.by_panels);
     const int per_group = step.panels / step.groups;
     const auto channel = [&](int panel) {
-      return std::min(dims.channels, panel / per_group * channels + std::min(channels, panel % per_group * step.kernels->widest_panel));
+      return std::min(dims.channels, panel / per_group * channels + std::min(channels, panel % per_group * step.kernels->panel_width(channels)));
     };
     return {rows, {words(channel(panels.begin)), words(channel(panels.end))}};
   }

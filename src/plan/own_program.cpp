@@ -23,7 +23,7 @@ constexpr std::size_t lines_up(std::size_t floats) { return (floats + 15) / 16 *
 // added, or else stays wide.
 void choose_elements(Program& program) {
   const Graph& graph = program.graph;
-  const bool has_floats = program.precision == Precision::f32 || kernels_of(program.precision)->floats;
+  const bool has_floats = program.precision == Precision::f32 || kernels_of(program.precision, program.quantization)->floats;
   program.elements.assign(graph.nodes().size(), has_floats ? Element::f32 : Element::bf16);
   program.scales.assign(graph.nodes().size(), 1.0f);
   std::vector<bool> is_source(graph.nodes().size());
@@ -137,7 +137,7 @@ std::vector<std::size_t> place_outputs(Program& program, const Layout& layout) {
     place.pixel = id == graph.last() ? program.padded_classes() : program.words(id, dims.channels);
     if (is_narrow && program.element(id) != Element::f32 && id > 0) {
       // A kernel that reads more than a pixel's channels must find finite values there.
-      place.pixel = rounded_up(static_cast<int>(place.pixel), kernels_of(program.precision)->depth_multiple);
+      place.pixel = rounded_up(static_cast<int>(place.pixel), kernels_of(program.precision, program.quantization)->depth_multiple);
     }
     // Pixels that lie 2 or 4 KiB apart, or 1 where a tile is of 32 pixels, would fall into the same lines of the first cache.
     if (place.pixel % (is_narrow ? 256 : 512) == 0) place.pixel += 16;
@@ -205,7 +205,7 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
   step.node = id;
   if (!node.inputs.empty()) step.src = node.inputs[0];
   std::string how = "copy";
-  step.kernels = kernels::best_kernels(program.element(std::max(step.src, 0)));
+  step.kernels = kernels::best_kernels(program.element(std::max(step.src, 0)), program.quantization.reduced_range);
   const auto reserve = [&](std::size_t weights, std::size_t bias, std::size_t scales = 0) {
     step.weights = program.weights_floats;
     step.bias = step.weights + lines_up(weights);
@@ -213,7 +213,8 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
     program.weights_floats = step.scales + lines_up(scales);
   };
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
-    if (program.precision == Precision::int8 && step.kernels->source == Element::f32) step.kernels = kernels_of(program.precision)->floats;
+    if (program.precision == Precision::int8 && step.kernels->source == Element::f32)
+      step.kernels = kernels_of(program.precision, program.quantization)->floats;
     const kernels::Kernels& kernels = *step.kernels;
     const int in = conv->in_channels / conv->groups, out = conv->out_channels / conv->groups;
     const auto count = static_cast<std::size_t>(conv->out_channels) * static_cast<std::size_t>(in * conv->kernel * conv->kernel);
@@ -284,14 +285,16 @@ NodeId late_steps(const Program& program, const Layout& layout) {
 }
 
 // The codes that a checkpoint has, or those of its floats.
-kernels::Int8Codes codes_of(const Step& step, const Node& node, const kernels::WeightShape& shape, const BoundWeights& weights,
+kernels::Int8Codes codes_of(const Program& program, const Step& step, const kernels::WeightShape& shape, const BoundWeights& weights,
                             const FoldedLayer& layer) {
-  const TensorView& stored = *weights.tensors.find(node.name + ".weight");
-  if (stored.dtype != DType::i8) return kernels::int8_codes(layer.weights, shape);
+  const std::string name = program.node(step).name + ".weight";
+  const TensorView& stored = *weights.tensors.find(name);
+  if (stored.dtype != DType::i8) return kernels::int8_codes(layer.weights, shape, program.quantization.reduced_range ? 4 : 2);
   const std::vector<float> codes = to_floats(stored);
-  if (const float pair = kernels::largest_pair(std::span(codes), shape); std::abs(pair) > kernels::most_of_pair && step.kernels->reduced_range)
-    fail(Code::unsupported, node.name, ".weight: ", step.kernels->name, " needs int8 weights of which neighbours add up to at most ",
-         kernels::most_of_pair, ", found ", pair, ": quantise it again with this version");
+  const int together = step.kernels->together;
+  if (const float sum = together > 1 ? kernels::largest_together(codes, shape, together) : 0; sum > kernels::most_together)
+    fail(Code::unsupported, name, ": ", step.kernels->name, " adds products of ", together, " int8 weights in 16 bits, which may add up to ",
+         kernels::most_together, ", found ", sum, ": quantise it again with this version");
   return kernels::int8_codes(layer.weights, codes, shape.groups * shape.out);
 }
 
@@ -304,7 +307,7 @@ void pack_narrow(const Program& program, const Step& step, const BoundWeights& w
   if (step.kernels->source == Element::bf16) {
     codes = kernels::bf16_codes(layer.weights, conv.out_channels);
   } else {
-    kernels::Int8Codes int8 = codes_of(step, node, shape, weights, layer);
+    kernels::Int8Codes int8 = codes_of(program, step, shape, weights, layer);
     codes = std::move(int8.codes);
     for (std::size_t c = 0; c < int8.scales.size(); ++c)
       packed[step.scales + c] = int8.scales[c] * program.scale(step.src) / program.scale(step.node);
@@ -400,8 +403,9 @@ Way best_way(const Conv& conv, const Dims& dims, bool compact) {
   return compact ? Way::winograd : Way::transformed;
 }
 
-const kernels::Kernels* kernels_of(Precision precision) {
-  return kernels::best_kernels(precision == Precision::int8 ? Element::u8 : precision == Precision::bf16 ? Element::bf16 : Element::f32);
+const kernels::Kernels* kernels_of(Precision precision, const Quantization& quantization) {
+  const Element source = precision == Precision::int8 ? Element::u8 : precision == Precision::bf16 ? Element::bf16 : Element::f32;
+  return kernels::best_kernels(source, quantization.reduced_range);
 }
 
 int Program::group_channels(const Step& step) const {

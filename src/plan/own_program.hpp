@@ -54,7 +54,7 @@ struct Step {
 };
 
 // Those of most layers, in a precision other than automatic; nullptr where this CPU has none, or may not use them.
-const kernels::Kernels* kernels_of(Precision precision);
+const kernels::Kernels* kernels_of(Precision precision, const Quantization& quantization = {});
 
 struct Program {
   Precision precision;
@@ -77,7 +77,7 @@ struct Program {
   // Words of so many channels of a node's output.
   [[nodiscard]] int words(NodeId id, int channels) const { return kernels::words_of(element(id), channels); }
   // The instruction set that the weights are packed for.
-  [[nodiscard]] const char* isa() const { return kernels_of(precision)->name; }
+  [[nodiscard]] const char* isa() const { return kernels_of(precision, quantization)->name; }
   // Output channels of a group, as a direct step's kernel sees it.
   [[nodiscard]] int group_channels(const Step& step) const;
   // Of the last layer: a multiple of 8 logits.

@@ -147,10 +147,9 @@ void OwnSteps::linear(float* arena, const Step& step, Range panels, float* logit
   layer.columns = 1;
   layer.channels = layer.out_channels = x_program.padded_classes();
   step.kernels->convolve(layer, {0, 1}, panels);
-  // All panels but the last are of the widest kind.
-  const int widest = step.kernels->widest_panel, classes = x_program.graph.classes();
-  std::copy(layer.dst + std::min(classes, panels.begin * widest), layer.dst + std::min(classes, panels.end * widest),
-            logits + std::min(classes, panels.begin * widest));
+  const int width = step.kernels->panel_width(layer.channels), classes = x_program.graph.classes();
+  std::copy(layer.dst + std::min(classes, panels.begin * width), layer.dst + std::min(classes, panels.end * width),
+            logits + std::min(classes, panels.begin * width));
 }
 
 void OwnSteps::copy_output(const float* from, float* to, NodeId id) const {

@@ -24,7 +24,7 @@ namespace {
 using Json = nlohmann::json;  // its search in objects is not linear, as that of ordered_json is
 
 constexpr char magic[16] = "regnet plan\n";
-constexpr int format = 2;  // raised when the kernels read their weights in another order
+constexpr int format = 3;  // raised when the kernels read their weights in another order, or the header changes
 constexpr std::size_t page = 4096, fixed_bytes = sizeof magic + sizeof(std::uint64_t), most_header = 4 << 20;
 constexpr std::size_t chunk = 4 << 20;  // bytes under one checksum
 constexpr std::size_t most_nodes = 10'000;
@@ -137,8 +137,9 @@ PlanFile parse(const std::shared_ptr<const MappedFile>& file) {
   if (!known || known == Precision::automatic) fail(Code::bad_format, "unknown precision ", in_quotes(precision));
   Quantization quantization;
   if (*known == Precision::int8)
-    quantization = {header.at("scales").get<std::map<std::string, float>>(), header.at("wide").get<std::set<std::string>>()};
-  const kernels::Kernels* kernels = detail::kernels_of(*known);
+    quantization = {header.at("scales").get<std::map<std::string, float>>(), header.at("wide").get<std::set<std::string>>(),
+                    header.at("reduced_range").get<bool>()};
+  const kernels::Kernels* kernels = detail::kernels_of(*known, quantization);
   if (const auto isa = header.at("isa").get<std::string>(); !kernels || isa != kernels->name)
     fail(Code::unsupported, "made for ", in_quotes(isa), ", but this process uses ", (kernels ? *kernels : kernels::best_kernels()).name,
          ": compile it again");
@@ -174,6 +175,7 @@ void save_plan(const Plan& plan, const std::filesystem::path& path, const std::s
   if (program.precision == Precision::int8) {
     header["scales"] = program.quantization.scales;
     header["wide"] = program.quantization.wide;
+    header["reduced_range"] = program.quantization.reduced_range;
   }
   const auto data = std::as_bytes(std::span(own->packed(), program.weights_floats));
   header["crc32"] = checksums(data);

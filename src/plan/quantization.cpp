@@ -173,7 +173,7 @@ Checkpoint quantised(const Checkpoint& checkpoint, const Graph& graph, const Qua
     if (!quantization.scales.contains(source.name) || quantization.wide.contains(source.name)) continue;
     detail::fold_layer(weights, node, layer, findings);
     const kernels::WeightShape shape{conv->groups, conv->out_channels / conv->groups, conv->in_channels / conv->groups, conv->kernel};
-    const kernels::Int8Codes int8 = kernels::int8_codes(layer.weights, shape);
+    const kernels::Int8Codes int8 = kernels::int8_codes(layer.weights, shape, quantization.reduced_range ? 4 : 2);
     std::vector<std::int8_t> codes;
     for (const std::uint16_t code : int8.codes) codes.push_back(static_cast<std::int8_t>(code));
     auto owner = std::make_shared<const OwnedVector<std::int8_t>>(std::move(codes));
@@ -200,7 +200,9 @@ Checkpoint quantised(const Checkpoint& checkpoint, const Graph& graph, const Qua
   tensors.keep_alive_with(canonical.tensors);
   tensors.keep_alive_with(owners);
   out.tensors = with_naming(tensors, canonical.naming);
-  out.metadata[metadata_key] = nlohmann::json{{"scales", quantization.scales}, {"wide", quantization.wide}}.dump();
+  nlohmann::json json{{"scales", quantization.scales}, {"wide", quantization.wide}};
+  if (quantization.reduced_range) json["reduced_range"] = true;
+  out.metadata[metadata_key] = json.dump();
   return out;
 }
 
@@ -209,9 +211,10 @@ Quantization quantization_of(const Checkpoint& checkpoint) {
   if (found == checkpoint.metadata.end()) return {};
   try {
     const auto json = nlohmann::json::parse(found->second);
-    return {json.at("scales").get<std::map<std::string, float>>(), json.at("wide").get<std::set<std::string>>()};
+    return {json.at("scales").get<std::map<std::string, float>>(), json.at("wide").get<std::set<std::string>>(), json.value("reduced_range", false)};
   } catch (const nlohmann::json::exception&) {
-    fail(Code::bad_format, "metadata ", metadata_key, ": expected an object of scales and a list of wide layers, found ", in_quotes(found->second));
+    fail(Code::bad_format, "metadata ", metadata_key,
+         ": expected an object of scales, a list of wide layers and whether the range is reduced, found ", in_quotes(found->second));
   }
 }
 

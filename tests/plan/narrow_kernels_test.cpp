@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <random>
 #include <string>
@@ -58,12 +59,19 @@ std::vector<float> random_values(Element element, std::size_t count, std::mt1993
   return values;
 }
 
-// Codes [rows][in][area], of which the even input channel's and the next's add up to at most most_of_pair, many to just that.
-void reduce_range(std::vector<float>& codes, int area) {
-  const auto step = static_cast<std::size_t>(area);
-  for (std::size_t begin = 0; begin < codes.size(); begin += 2 * step)
-    for (std::size_t i = begin; i < begin + step; ++i)
-      codes[i + step] = std::clamp(codes[i + step], -static_cast<float>(most_of_pair) - codes[i], static_cast<float>(most_of_pair) - codes[i]);
+// Codes that leave room where the kernels add so many products in 16 bits, most of them all that there is.
+void leave_room(std::vector<float>& codes, const WeightShape& shape, int together) {
+  const Meetings meetings(shape, together);
+  std::vector<float> meeting;
+  for (std::size_t begin = 0; begin < codes.size(); begin += meetings.places.size()) {
+    std::size_t at = 0;
+    for (const std::size_t count : meetings.counts) {
+      meeting.clear();
+      for (std::size_t i = 0; i < count; ++i) meeting.push_back(codes[begin + meetings.places[at + i]]);
+      reduce_range(meeting);
+      for (const float code : meeting) codes[begin + meetings.places[at++]] = code;
+    }
+  }
 }
 
 std::uint32_t bits_of(Element element, float value) {
@@ -120,7 +128,7 @@ double largest_error(const Kernels& kernels, const Shape& s, Element dst_element
   const double typical = std::sqrt(static_cast<double>(s.in * area)) * (src_element == Element::u8 ? 148 * 73 : 1);
   const float residual_scale = 0.75f;
   std::vector<float> scales, scaled_weights = weights;
-  if (kernels.reduced_range) reduce_range(scaled_weights, area);
+  if (kernels.together > 1) leave_room(scaled_weights, {s.groups, s.out, s.in, s.kernel}, kernels.together);
   for (int c = 0; c < channels; ++c) scales.push_back(src_element == Element::u8 ? static_cast<float>((1 + c % 3) * 20 / typical) : 1.0f);
   if (src_element != Element::u8)
     for (float& weight : scaled_weights)
@@ -221,15 +229,15 @@ TEST_P(NarrowKernels, ConvolutionsOfManyShapesAndElements) {
 INSTANTIATE_TEST_SUITE_P(Sources, NarrowKernels, testing::Values(Element::f32, Element::bf16, Element::u8),
                          [](const auto& source) { return name_of(source.param); });
 
-// Instructions that add products of u8 and s8 in pairs of 16 bits first give 2 x 32,767 for codes that are not of reduced range.
+// Instructions that add products of u8 and s8 in 16 bits first give 2 x 32,767 for codes that leave no room.
 TEST(NarrowKernelsToo, TheLargestProductsOfInt8DoNotSaturate) {
-  const auto result = [](const Kernels& kernels, const std::vector<int>& word, float scale) {
+  const auto result = [](const Kernels& kernels, const std::vector<int>& codes_of_channel, float scale) {
     std::vector<float> packed(packed_words(kernels, 1, 8, 1, 2)), src(1024), bias(16), scales(16, scale), dst(16);
     std::vector<std::uint16_t> codes(8 * 8, 0);
     for (std::size_t c = 0; c < 8; ++c)
-      for (std::size_t i = 0; i < 4; ++i) codes[8 * c + i] = static_cast<std::uint8_t>(word[i]);
+      for (std::size_t i = 0; i < 8; ++i) codes[8 * c + i] = static_cast<std::uint8_t>(codes_of_channel[i]);
     pack_codes(kernels, codes, {1, 8, 8, 1}, 1, 1, 2, packed.data());
-    src[0] = std::bit_cast<float>(0xffffffffu);
+    src[0] = src[1] = std::bit_cast<float>(0xffffffffu);
     constexpr std::int64_t taps[] = {0};
     Convolution layer;
     layer.src = src.data();
@@ -251,11 +259,13 @@ TEST(NarrowKernelsToo, TheLargestProductsOfInt8DoNotSaturate) {
     return values[0];
   };
   for (const Kernels* kernels : kernels_of(Element::u8)) {
-    std::vector<std::vector<int>> words{{127, 1, 64, 64}, {-127, -1, -64, -64}, {127, -127, -127, 127}, {-128 + 1, -1, 1, 127}};
-    if (!kernels->reduced_range) words.insert(words.end(), {{127, 127, 127, 127}, {-127, -127, -127, -127}});
-    for (const std::vector<int>& word : words) {
-      const float expected = 255.0f * static_cast<float>(word[0] + word[1] + word[2] + word[3]) / 1024;  // 129,540 / 1024 for the largest
-      EXPECT_EQ(result(*kernels, word, 1 / 1024.0f), wide_of(*kernels) == Element::f32 ? expected : from_bf16(to_bf16(expected))) << kernels->name;
+    std::vector<std::vector<int>> all{
+        {64, 0, 127, 1, 0, 64, 0, 0}, {-64, 0, -127, -1, 0, -64, 0, 0}, {127, -127, -127, 127, 0, 0, 0, 0}, {32, 32, 32, 32, 32, 32, 32, 32}};
+    if (kernels->together <= 2) all.insert(all.end(), {{127, 1, 64, 64, 127, 1, 64, 64}, {-127, -1, -64, -64, -127, -1, -64, -64}});
+    if (kernels->together <= 1) all.insert(all.end(), {{127, 127, 127, 127, 0, 0, 0, 0}, {-127, -127, -127, -127, -127, -127, -127, -127}});
+    for (const std::vector<int>& codes : all) {
+      const float expected = 255.0f * static_cast<float>(std::accumulate(codes.begin(), codes.end(), 0)) / 1024;  // of four times 127: 129,540 / 1024
+      EXPECT_EQ(result(*kernels, codes, 1 / 1024.0f), wide_of(*kernels) == Element::f32 ? expected : from_bf16(to_bf16(expected))) << kernels->name;
     }
   }
 }

@@ -179,17 +179,34 @@ TEST_F(Int8, AQuantisedCheckpointIsAnOrdinaryOneAndGivesTheSame) {
 
 TEST_F(Int8, PlanFilesKeepIt) {
   const TemporaryFolder folder;
-  Quantization mixed = quantization;
-  mixed.wide = {mixed.scales.begin()->first};
-  const Plan plan = compile(weights, {.precision = Precision::int8, .quantization = mixed});
-  save_plan(plan, folder.path() / "x.plan", "");
-  const Plan loaded = load_plan(folder.path() / "x.plan").plan;
-  EXPECT_EQ(loaded.precision(), Precision::int8);
-  EXPECT_EQ(run(loaded, 6, 1, images), run(plan, 6, 1, images));
+  for (const bool reduced_range : {false, true}) {
+    Quantization mixed = quantization;
+    mixed.wide = {mixed.scales.begin()->first};
+    mixed.reduced_range = reduced_range;
+    const Plan plan = compile(weights, {.precision = Precision::int8, .quantization = mixed});
+    save_plan(plan, folder.path() / "x.plan", "", Existing::replace);
+    const Plan loaded = load_plan(folder.path() / "x.plan").plan;
+    EXPECT_EQ(loaded.precision(), Precision::int8);
+    EXPECT_EQ(run(loaded, 6, 1, images), run(plan, 6, 1, images));
+  }
+}
+
+// All kernels multiply exactly, so that weights which leave room for the faster ones give the same without them.
+TEST_F(Int8, ReducedRangeLosesLittleAndNothingToSaturation) {
+  Quantization reduced = quantization;
+  reduced.reduced_range = true;
+  EXPECT_LT(logit_error(weights, reduced, images), 2 * logit_error(weights, quantization, images));
+  Checkpoint checkpoint;
+  checkpoint.tensors = weights.tensors;
+  const Checkpoint narrow = quantised(checkpoint, weights.graph, reduced);
+  EXPECT_EQ(quantization_of(narrow), reduced);
+  const BoundWeights bound = bind(weights.graph, to_canonical(narrow.tensors).tensors);
+  EXPECT_EQ(run(compile(bound, {.precision = Precision::int8, .quantization = reduced}), 6, 1, images),
+            run(compile(bound, {.precision = Precision::int8, .quantization = quantization}), 6, 1, images));
 }
 
 // As a checkpoint that other rules made may have them: kernels for which products of pairs could overflow must not guess.
-TEST_F(Int8, WeightsBeyondTheReducedRangeAreExactOrRefused) {
+TEST_F(Int8, WeightsThatLeaveNoRoomAreExactOrRefused) {
   Checkpoint checkpoint;
   checkpoint.tensors = weights.tensors;
   const Checkpoint narrow = quantised(checkpoint, weights.graph, quantization);
@@ -202,11 +219,14 @@ TEST_F(Int8, WeightsBeyondTheReducedRangeAreExactOrRefused) {
   TensorMap replaced;
   for (const NamedTensor& tensor : tensors) replaced.add(tensor.name, tensor.name == name ? view : tensor.view);
   const BoundWeights bound = bind(weights.graph, replaced);
-  const CompileOptions as_int8{.precision = Precision::int8, .quantization = quantization};
-  if (kernels::best_kernels(kernels::Element::u8)->reduced_range) {
-    EXPECT_REGNET_ERROR(compile(bound, as_int8), Code::unsupported, "s1.b1.f.a.weight: avx2_int8 needs int8 weights");
-  } else {
-    EXPECT_GT(cosine(run(compile(bound, as_int8), 6, 1, images), run(compile(bound, {.backend = Backend::own}), 6, 1, images)), 0.9);
+  for (const bool claimed : {false, true}) {
+    CompileOptions as_int8{.precision = Precision::int8, .quantization = quantization};
+    as_int8.quantization.reduced_range = claimed;
+    if (kernels::best_kernels(kernels::Element::u8, claimed)->together > 1) {
+      EXPECT_REGNET_ERROR(compile(bound, as_int8), Code::unsupported, ".weight: avx2_int8");
+    } else {
+      EXPECT_GT(cosine(run(compile(bound, as_int8), 6, 1, images), run(compile(bound, {.backend = Backend::own}), 6, 1, images)), 0.9);
+    }
   }
 }
 
@@ -225,7 +245,7 @@ TEST_F(Int8, ScalesThatAreMissingOrNoScalesAreRefused) {
   }
   EXPECT_REGNET_ERROR(calibrate(weights, [](std::span<float>) { return false; }), Code::invalid_argument, "at least one image");
   Checkpoint checkpoint;
-  for (const char* text : {"", "[]", "{\"scales\": 1, \"wide\": []}", "{\"scales\": {}}"}) {
+  for (const char* text : {"", "[]", "{\"scales\": 1, \"wide\": []}", "{\"scales\": {}}", "{\"scales\": {}, \"wide\": [], \"reduced_range\": 1}"}) {
     checkpoint.metadata["regnet.quantization"] = text;
     EXPECT_REGNET_ERROR(quantization_of(checkpoint), Code::bad_format, "regnet.quantization");
   }
@@ -285,32 +305,35 @@ TEST(Precision, Bf16IsRoundedToNearestEven) {
     EXPECT_EQ(kernels::to_bf16(value), bits) << value;
 }
 
-TEST(Precision, Int8CodesAreOfReducedRangeAndLoseLittle) {
+TEST(Precision, Int8CodesLeaveRoomAndLoseLittle) {
   std::mt19937 generator(2);
   std::normal_distribution<float> normal;
   for (const kernels::WeightShape& shape :
-       {kernels::WeightShape{1, 40, 96, 1}, kernels::WeightShape{3, 8, 8, 3}, kernels::WeightShape{2, 24, 24, 3}}) {
-    const std::size_t row = static_cast<std::size_t>(shape.in * shape.kernel * shape.kernel),
-                      rows = static_cast<std::size_t>(shape.groups * shape.out);
+       {kernels::WeightShape{1, 40, 96, 1}, kernels::WeightShape{3, 8, 8, 3}, kernels::WeightShape{2, 24, 12, 3}}) {
+    const auto row = static_cast<std::size_t>(shape.in * shape.kernel * shape.kernel), rows = static_cast<std::size_t>(shape.groups * shape.out);
     std::vector<float> weights(rows * row);
     for (float& weight : weights) weight = normal(generator);
-    const kernels::Int8Codes int8 = kernels::int8_codes(weights, shape);
-    std::vector<float> codes;
-    for (const std::uint16_t code : int8.codes) codes.push_back(static_cast<std::int8_t>(code));
-    const float pair = std::abs(kernels::largest_pair(std::span<const float>(codes), shape));
-    EXPECT_LE(pair, kernels::most_of_pair);
-    EXPECT_GT(pair, kernels::most_of_pair - 10);  // no more is given away than must be
-    double lost = 0, lost_by_7_bits = 0;
+    double lost_by_7_bits = 0;
     for (std::size_t r = 0; r < rows; ++r) {
       float largest = 0;
       for (std::size_t i = r * row; i < (r + 1) * row; ++i) largest = std::max(largest, std::abs(weights[i]));
       for (std::size_t i = r * row; i < (r + 1) * row; ++i) {
-        const double error = codes[i] * double{int8.scales[r]} - weights[i], step = largest / 63;
-        lost += error * error;
+        const double step = largest / 63;
         lost_by_7_bits += std::pow(std::nearbyint(weights[i] / step) * step - weights[i], 2);
       }
     }
-    EXPECT_LT(lost, 0.9 * lost_by_7_bits);  // although what is carried on doubles it
+    // What is carried on doubles what is lost.
+    for (const auto& [together, most_lost] : {std::pair{2, 2 * 0.5}, std::pair{4, 2 * 1.0}}) {
+      const kernels::Int8Codes int8 = kernels::int8_codes(weights, shape, together);
+      std::vector<float> codes;
+      for (const std::uint16_t code : int8.codes) codes.push_back(static_cast<std::int8_t>(code));
+      const float largest = kernels::largest_together(codes, shape, together);
+      EXPECT_LE(largest, kernels::most_together);
+      EXPECT_GT(largest, kernels::most_together - 10);  // no more is given away than must be
+      double lost = 0;
+      for (std::size_t i = 0; i < weights.size(); ++i) lost += std::pow(codes[i] * double{int8.scales[i / row]} - weights[i], 2);
+      EXPECT_LT(lost, most_lost * lost_by_7_bits) << together;
+    }
   }
 }
 
@@ -322,7 +345,7 @@ TEST(Precision, RoundedWeightsOfAChannelAddUpToItsWeights) {
   std::vector<float> weights(in * out);
   for (float& weight : weights) weight = values(generator);
   const std::vector<std::uint16_t> bf16 = kernels::bf16_codes(weights, out);
-  const kernels::Int8Codes int8 = kernels::int8_codes(weights, {1, out, in, 1});
+  const kernels::Int8Codes int8 = kernels::int8_codes(weights, kernels::WeightShape{1, out, in, 1}, 2);
   for (int c = 0; c < out; ++c) {
     double sum = 0, int8_sum = 0;
     const float step = int8.scales[static_cast<std::size_t>(c)];

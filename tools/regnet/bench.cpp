@@ -41,7 +41,7 @@ struct BenchOptions {
   std::string weights, weights_key, backend = "auto", dtype, tuning, hint, output = "md";
   double min_time = 1;
   int streams = 1, resolution = 224;
-  bool compact = false, layers = false, interactive = false, quiet = false;
+  bool compact = false, reduce_range = false, layers = false, interactive = false, quiet = false;
 };
 
 double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
@@ -124,6 +124,7 @@ Network prepare(const std::string& name, const BenchOptions& options) {
       std::copy(network.image.begin(), network.image.end(), image.begin());
       return !std::exchange(given, true);
     });
+    network.quantization.reduced_range = options.reduce_range;
   }
   regnet::Session reference(regnet::compile(network.weights, {regnet::Backend::reference, {1, 1}}), {1, 1});
   reference.run(network.image, network.expected);
@@ -453,6 +454,7 @@ Command add_bench(CLI::App& regnet) {
       ->excludes(threads)
       ->excludes(streams);
   app->add_flag("--compact", options->compact, "Own kernels with weights at their own size: up to half the memory");
+  app->add_flag("--reduce-range", options->reduce_range, "int8 of weights that are not quantised yet: as quantize --reduce-range makes them");
   app->add_option("--tuning", options->tuning, tuning_help)->type_name("FILE");
   app->add_option("--weights", options->weights, "A checkpoint; without it synthetic weights, which take as long")
       ->type_name("FILE")

@@ -248,11 +248,11 @@ void convolve_group(const Convolution& layer, int rows, const Tiling& tiling, in
       const int begin = panel * widest, channel = group * layer.channels + begin;
       const int channels = smaller(smaller(widest, layer.channels - begin), layer.out_channels - channel);
       if (channels <= 0) break;  // the last group may be smaller
-      const bool wide = layer.channels - begin > 16;
+      const bool two_vectors = layer.channels - begin > 16;
       Sums& here = sums[turn % 2];
-      (tiles == 2 ? wide ? multiply<source, ending, 2, 2> : multiply<source, ending, 2, 1>
-       : wide ? multiply<source, ending, 1, 2>
-                  : multiply<source, ending, 1, 1>)(layer, tiling.pixels, at, weights + begin * depth, here.values, sums[++turn % 2], ahead);
+      (tiles == 2    ? two_vectors ? multiply<source, ending, 2, 2> : multiply<source, ending, 2, 1>
+          : two_vectors ? multiply<source, ending, 1, 2>
+                     : multiply<source, ending, 1, 1>)(layer, tiling.pixels, at, weights + begin * depth, here.values, sums[++turn % 2], ahead);
       here.places = places_here;
       here.pixels = tiles * tiling.pixels;
       here.channel = channel;
@@ -321,7 +321,7 @@ std::int64_t multiply_add(std::int64_t loops) {
 
 constexpr Kernels bf16{.name = "amx_bf16",
                        .source = Element::bf16,
-                       .widest_panel = widest,
+                       .panel_width = panel_width,
                        .depth_multiple = tile_words,
                        .width_multiple = 16,
                        .panels = panels,
@@ -331,7 +331,7 @@ constexpr Kernels bf16{.name = "amx_bf16",
                        .multiply_add = multiply_add<Element::bf16>};
 constexpr Kernels int8{.name = "amx_int8",
                        .source = Element::u8,
-                       .widest_panel = widest,
+                       .panel_width = panel_width,
                        .depth_multiple = tile_words,
                        .width_multiple = 16,
                        .panels = panels,

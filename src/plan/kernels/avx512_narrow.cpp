@@ -71,7 +71,7 @@ std::int64_t multiply_add_int8(std::int64_t loops) { return 4 * multiply_add<Int
 
 constexpr Kernels bf16{.name = "avx512_bf16",
                        .source = Element::bf16,
-                       .widest_panel = widest,
+                       .panel_width = panel_width,
                        .panels = panels,
                        .convolve = convolve<Narrow<Bf16Products>>,
                        .average = average<Element::bf16>,
@@ -79,7 +79,7 @@ constexpr Kernels bf16{.name = "avx512_bf16",
                        .multiply_add = multiply_add_bf16};
 constexpr Kernels int8{.name = "avx512_vnni",
                        .source = Element::u8,
-                       .widest_panel = widest,
+                       .panel_width = panel_width,
                        .panels = panels,
                        .convolve = convolve<Narrow<Int8Products>>,
                        .average = average<Element::u8>,

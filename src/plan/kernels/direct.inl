@@ -6,6 +6,7 @@
 //     static Vec<N> add_products(Vec<N> sum, Vec<N> weights, float word);  // of a word of input channels
 //     static void end(const Convolution& layer, Vec<N> sum, int channel, const float* bias, const float* residual, std::int64_t place, float* dst);
 //   };
+// For tiles without half a vector a Format may have more: add_products of two words, and an `end` for all sums, end_tile<pixels, vectors>(layer, sums, bias, residual, places, dst).
 
 // Memory that is fetched into the second cache on the way of other work: for each word of input channels of each tile the line at `at`, which then moves on by `step` floats.
 struct Ahead {
@@ -58,8 +59,18 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
     };
     int k = 0;
     for (; k + 1 < length; k += 2) {
-      word(0);
-      word(1);
+      if constexpr (requires(Vec<lanes> any) { Format::template add_products<lanes>(any, any, any, 0.0f, 0.0f); }) {
+        __builtin_prefetch(ahead.at, 0, 2);
+        __builtin_prefetch(ahead.at + ahead.step, 0, 2);
+        REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
+          const float* const x = base[p / 3] + (p % 3) * step;
+          REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = Format::template add_products<lanes>(
+              sums[p][v], load<lanes>(weights + v * lanes), load<lanes>(weights + width + v * lanes), x[0], x[1]);
+        }
+      } else {
+        word(0);
+        word(1);
+      }
       advance(2);
     }
     if (k < length) {
@@ -67,6 +78,8 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
       advance(1);
     }
   }
+  if constexpr (requires { Format::template end_tile<pixels, vectors>(layer, sums, bias, residual, places, dst); })
+    return Format::template end_tile<pixels, vectors>(layer, sums, bias, residual, places, dst);
   REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
     REGNET_UNROLL for (int v = 0; v < vectors; ++v) Format::template end<lanes>(layer, sums[p][v], v * lanes, bias, residual, places[p], dst);
     if constexpr (half) Format::template end<H>(layer, half_sums[p], vectors * lanes, bias, residual, places[p], dst);
@@ -86,7 +99,7 @@ template <class Format, int halves>
 constexpr Tile pick_tile(int pixels) {
   if constexpr (most_pixels == 14) return pick<Format, halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>(pixels);
   else if constexpr (most_pixels_for(4 * halves) == 12) return pick<Format, halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>(pixels);
-  else if constexpr (lanes == 8) return pick<Format, halves, 0, 1, 2, 3, 4, 5>(pixels);
+  else if constexpr (most_pixels_for(4 * halves) == 6) return pick<Format, halves, 0, 1, 2, 3, 4, 5>(pixels);
   else return pick<Format, halves, 0, 1, 2, 3>(pixels);
 }
 
@@ -101,6 +114,8 @@ Tile tile_for(int pixels, int width) {
       default: return pick_tile<Format, 4>(pixels);
     }
   } else if constexpr (lanes == 8) {
+    if constexpr (most_vectors == 3)
+      if (width == 24) return pick_tile<Format, 6>(pixels);
     return width == 8 ? pick_tile<Format, 2>(pixels) : pick_tile<Format, 4>(pixels);
   } else {
     return pick_tile<Format, 4>(pixels);
@@ -109,15 +124,16 @@ Tile tile_for(int pixels, int width) {
 
 // Pixels begin to end of a row, in tiles as equal as can be, for each of the panels. What each tile reads of the source stays in the first cache from panel to panel.
 struct Panels {
-  int first, count, channels;  // the first channel, and of how many channels there are: all panels but the last are of the widest kind
+  int first, count, channels;  // the first channel, and of how many channels there are
+  int width;                   // of all but the last
 };
 
 // `pixels` output pixels that follow each other in the source; `places` are theirs in the destination.
 template <class Format>
 REGNET_INLINE void convolve_tile(const Convolution& layer, int pixels, Panels panels, const float* src, const float* weights, const float* bias,
                                  const float* residual, float* dst, const std::int64_t* places, std::int64_t depth, Ahead& ahead) {
-  for (int begin = panels.first; begin < panels.channels && begin < panels.first + panels.count * widest; begin += widest) {
-    const int width = smaller(widest, panels.channels - begin);
+  for (int begin = panels.first; begin < panels.channels && begin < panels.first + panels.count * panels.width; begin += panels.width) {
+    const int width = smaller(panels.width, panels.channels - begin);
     const float* of_panel = weights + begin * depth;
     const bool wanted = ahead.at < ahead.end;
     tile_for<Format>(pixels, width)(layer, src, of_panel, bias + begin, residual ? residual + Format::residual_words(layer, begin) : nullptr,
@@ -131,7 +147,7 @@ template <class Format>
 REGNET_INLINE void convolve_group(const Convolution& layer, Range rows, Panels panels, const float* src, const float* weights, const float* bias,
                                   const float* residual, float* dst, std::int64_t depth, Ahead& ahead) {
   std::int64_t places[most_pixels];
-  const int most = most_pixels_for(panels.channels - panels.first);
+  const int most = most_pixels_for(smaller(panels.width, panels.channels - panels.first));
   if (layer.src_row == layer.columns * layer.src_pixel) {  // the source has no border: its rows are one
     const int end = rows.end * layer.columns, parts = (end - rows.begin * layer.columns + most - 1) / most;
     int y = rows.begin, x = 0;
@@ -163,7 +179,7 @@ constexpr int tiles_in(int pixels, int most) { return (pixels + most - 1) / most
 
 // So that the tiles of one panel fetch the next panel evenly.
 std::int64_t fetch_step(const Convolution& layer, Range rows) {
-  const int most = most_pixels_for(layer.channels), count = rows.end - rows.begin;
+  const int most = most_pixels_for(smaller(panel_width(layer.channels), layer.channels)), count = rows.end - rows.begin;
   const int tiles = layer.src_row == layer.columns * layer.src_pixel ? tiles_in(count * layer.columns, most) : count * tiles_in(layer.columns, most);
   return tiles == 0 ? 0 : smaller(16, (widest + tiles - 1) / tiles);
 }
@@ -171,20 +187,20 @@ std::int64_t fetch_step(const Convolution& layer, Range rows) {
 template <class Format>
 void convolve(const Convolution& layer, Range rows, Range range) {
   constexpr std::int64_t cached = 64 * 1024 / 4;  // floats of weights: so many panels share what a tile reads
-  const int per_group = panels(layer.channels, nullptr);
+  const int per_group = panels(layer.channels, nullptr), width = panel_width(layer.channels);
   const std::int64_t depth = std::int64_t{layer.tap_count} * layer.tap_length;
   for (int panel = range.begin; panel < range.end;) {
     const int group = panel / per_group, first = panel % per_group;
     // As many panels at once as stay in the cache.
     int count = smaller(range.end - panel, per_group - first);
-    while (count > 1 && count * widest * depth > cached) count = (count + 1) / 2;
+    while (count > 1 && count * width * depth > cached) count = (count + 1) / 2;
     const float* weights = layer.weights + std::int64_t{group} * layer.channels * depth;
-    const std::int64_t next = std::int64_t{smaller(layer.channels, (first + count) * widest)} * depth;
+    const std::int64_t next = std::int64_t{smaller(layer.channels, (first + count) * width)} * depth;
     // Behind the last panel come the weights of the next layer, or nothing, which a fetch does not mind.
-    Ahead ahead{weights + next, weights + next + count * widest * depth, fetch_step(layer, rows)};
+    Ahead ahead{weights + next, weights + next + count * width * depth, fetch_step(layer, rows)};
     const int channel = group * layer.channels;
-    convolve_group<Format>(layer, rows, {first * widest, count, layer.channels}, layer.src + group * layer.src_group, weights, layer.bias + channel,
-                           layer.residual ? layer.residual + Format::residual_words(layer, channel) : nullptr,
+    convolve_group<Format>(layer, rows, {first * width, count, layer.channels, width}, layer.src + group * layer.src_group, weights,
+                           layer.bias + channel, layer.residual ? layer.residual + Format::residual_words(layer, channel) : nullptr,
                            layer.dst + Format::words(layer, channel), depth, ahead);
     panel += count;
   }

@@ -36,6 +36,7 @@ std::vector<Candidate> runnable() {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   add(avx2, avx2_kernels(), "avx2");
   add(avx2, avx2_int8_kernels(), "avx2");
+  add(avx2, avx2_int8_reduced_kernels(), "avx2");
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
   add(avx512, avx512_kernels(), "avx512");
@@ -49,7 +50,7 @@ std::vector<Candidate> runnable() {
 }
 
 // The best that the environment allows.
-const Kernels* choose(Element source) {
+const Kernels* choose(Element source, bool reduced_range = false) {
   const char* limit = std::getenv("REGNET_MAX_ISA");
   const std::string_view most = limit ? limit : "";
   constexpr std::string_view all[] = {"portable", "avx2", "avx512", "amx"};
@@ -62,7 +63,8 @@ const Kernels* choose(Element source) {
     return true;
   };
   for (const Candidate& candidate : runnable())
-    if (candidate.kernels->source == source && allows(candidate.isa)) best = candidate.kernels;
+    if (candidate.kernels->source == source && candidate.kernels->together <= (reduced_range ? 4 : 2) && allows(candidate.isa))
+      best = candidate.kernels;
   return best;
 }
 
@@ -73,9 +75,9 @@ const Kernels& best_kernels() {
   return best;
 }
 
-const Kernels* best_kernels(Element source) {
-  static const Kernels *const bf16 = choose(Element::bf16), *const int8 = choose(Element::u8);
-  return source == Element::f32 ? &best_kernels() : source == Element::bf16 ? bf16 : int8;
+const Kernels* best_kernels(Element source, bool reduced_range) {
+  static const Kernels *const bf16 = choose(Element::bf16), *const int8 = choose(Element::u8), *const reduced = choose(Element::u8, true);
+  return source == Element::f32 ? &best_kernels() : source == Element::bf16 ? bf16 : reduced_range ? reduced : int8;
 }
 
 bool bf16_is_faster() {
@@ -99,6 +101,7 @@ const Kernels* amx_bf16_kernels() { return nullptr; }
 const Kernels* avx512_vnni_kernels() { return nullptr; }
 const Kernels* avx512_bf16_kernels() { return nullptr; }
 const Kernels* avx512_kernels() { return nullptr; }
+const Kernels* avx2_int8_reduced_kernels() { return nullptr; }
 const Kernels* avx2_int8_kernels() { return nullptr; }
 const Kernels* avx2_kernels() { return nullptr; }
 #endif

@@ -69,11 +69,11 @@ inline constexpr int winograd_points = 36;
 constexpr int winograd_tiles(int extent) { return (extent + 3) / 4; }
 
 struct Kernels {
-  const char* name;                 // "avx512", "avx2", "portable", "avx512_bf16", "amx_bf16", "avx512_vnni", "amx_int8", "avx2_int8"
+  const char* name;  // "avx512", "avx2", "portable", "avx512_bf16", "amx_bf16", "avx512_vnni", "amx_int8", "avx2_int8", "avx2_int8_reduced"
   Element source = Element::f32;    // what is multiplied with weights: as bf16 the weights are bf16, as u8 they are s8
-  bool reduced_range = false;       // of u8: exact only for weights of reduced range (packing.hpp)
+  int together = 1;                 // of u8: how many products are added in 16 bits; weights must leave room (packing.hpp)
   const Kernels* floats = nullptr;  // of u8: those for sources of f32 with outputs of any element; nullptr where those that int8 leaves wide are bf16
-  int widest_panel;                 // output channels
+  int (*panel_width)(int channels);            // how many of so many output channels a panel has, but for the last, which may have less
   int depth_multiple = 1, width_multiple = 8;  // a tap's words and a panel's channels, filled up with weights of 0
   // Panels of `channels` output channels, each as wide as allowed; returns their number and, unless nullptr, where each begins and, at last, `channels`.
   int (*panels)(int channels, int* begins);
@@ -89,7 +89,7 @@ struct Kernels {
   // Three planes, `plane` floats apart, to pixels of three, or of four of which the last is 0 where words hold two.
   void (*weave)(const float* planes, std::int64_t plane, int pixels, float* dst) = nullptr;
   // Does nothing but multiply and add; returns the floating-point operations of one loop.
-  std::int64_t (*multiply_add)(std::int64_t loops);
+  std::int64_t (*multiply_add)(std::int64_t loops) = nullptr;
   // Does nothing but read; `floats` is a multiple of 64. nullptr where words are no floats.
   float (*read)(const float* src, std::int64_t floats) = nullptr;
 };
@@ -109,8 +109,8 @@ inline int winograd_block(int channels, int tiles) {
 
 // The best of those for floats that this CPU can run, and that the environment's REGNET_MAX_ISA (amx, avx512, avx2, portable) allows.
 const Kernels& best_kernels();
-// The best of those for a source; nullptr where there are none.
-const Kernels* best_kernels(Element source);
+// The best of those for a source; nullptr where there are none. `reduced_range`: of u8, with weights of which four leave room in 16 bits, and not just two.
+const Kernels* best_kernels(Element source, bool reduced_range = false);
 // Whether those of bf16 are known to be faster than those of floats: by AMX, and by AVX512-BF16 on AMD's CPUs; on Intel's that instruction is half as fast as floats'.
 bool bf16_is_faster();
 // All that this CPU can run, the portable ones first.
@@ -121,6 +121,7 @@ const Kernels* amx_bf16_kernels();
 const Kernels* avx512_vnni_kernels();
 const Kernels* avx512_bf16_kernels();
 const Kernels* avx512_kernels();
+const Kernels* avx2_int8_reduced_kernels();
 const Kernels* avx2_int8_kernels();
 const Kernels* avx2_kernels();
 const Kernels* portable_kernels();

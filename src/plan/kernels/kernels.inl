@@ -179,8 +179,8 @@ void winograd(const Winograd& layer, Range blocks, float* scratch) {
         const float* of_point = weights + point * weights_plane;
         // Weights that are kept come from far: those of the next point are fetched while this one's are used.
         Ahead ahead{of_point + weights_plane, layer.transformed ? of_point + 2 * weights_plane : nullptr, 16};
-        convolve_group<F32>(gemm, {0, 1}, {0, 1, width}, inputs + point * input_plane, of_point, no_bias, nullptr, products + point * product_plane,
-                            channels, ahead);
+        convolve_group<F32>(gemm, {0, 1}, {0, 1, width, width}, inputs + point * input_plane, of_point, no_bias, nullptr,
+                            products + point * product_plane, channels, ahead);
       }
       for (int i = 0; i < count; ++i) {
         const int ty = (first + i) / across, tx = (first + i) % across;
@@ -267,7 +267,7 @@ float read(const float* src, std::int64_t floats) {
 }  // namespace
 
 constexpr Kernels table{.name = REGNET_ISA_NAME,
-                        .widest_panel = widest,
+                        .panel_width = panel_width,
                         .panels = panels,
                         .convolve = convolve<F32>,
                         .winograd = winograd,

@@ -1,9 +1,8 @@
-// What kernels with narrow outputs have in common, over the instruction set's own `widen` and `narrow`, which read and write N channels of an element as floats.
+// What kernels with narrow outputs have in common, over the instruction set's own `wide`, the element that is neither u8 nor s8, and `widen` and
+// `narrow`, which read and write N channels of an element as floats.
 
 // Of so many channels, which are a multiple of 8.
-constexpr int words(Element element, int channels) {
-  return element == Element::bf16 ? channels / 2 : element == Element::f32 ? channels : channels / 4;
-}
+constexpr int words(Element element, int channels) { return element == wide ? channels / per_word(wide) : channels / 4; }
 
 // The means of what words hold, as it is.
 template <Element element>

@@ -2,12 +2,18 @@
 // one instruction set's copy of a shared function to another.
 
 constexpr int lanes = REGNET_LANES;
+constexpr int smaller(int a, int b) { return a < b ? a : b; }
+
 // Registers: pixels x vectors accumulators, the vectors of weights, one input.
+#ifdef REGNET_VECTORS
+constexpr int most_vectors = REGNET_VECTORS;
+#else
 constexpr int most_vectors = 2;
+#endif
 constexpr int widest = most_vectors * lanes;
 constexpr int most_pixels = lanes == 16 ? 14 : lanes == 8 ? 12 : 4;
-// With two vectors of 8 lanes there are registers for half as many pixels as with one.
-constexpr int most_pixels_for(int width) { return lanes == 8 && width > lanes ? 6 : most_pixels; }
+// As many accumulators for more vectors of 8 lanes, and less pixels.
+constexpr int most_pixels_for(int width) { return lanes == 8 ? most_pixels / smaller(most_vectors, (width + lanes - 1) / lanes) : most_pixels; }
 
 #define REGNET_INLINE inline __attribute__((always_inline))
 #define REGNET_UNROLL _Pragma("GCC unroll 36")
@@ -33,14 +39,14 @@ REGNET_INLINE Vec<N> relu(Vec<N> value) {
   return value > 0 ? value : Vec<N>{};
 }
 
-constexpr int smaller(int a, int b) { return a < b ? a : b; }
+// Of all panels but the last. Three vectors only where they leave no rest: two are better for 32 channels than three and one.
+constexpr int panel_width(int channels) { return most_vectors == 3 && channels % widest != 0 ? 2 * lanes : widest; }
 
-// All but the last are of the widest kind.
 int panels(int channels, int* begins) {
   int count = 0;
   for (int at = 0; at < channels; ++count) {
     if (begins) begins[count] = at;
-    at += smaller(widest, channels - at);
+    at += smaller(panel_width(channels), channels - at);
   }
   if (begins) begins[count] = channels;
   return count;

@@ -1,5 +1,7 @@
 // Reading and writing of words of two bf16 or four u8 with vectors of 16 lanes. Needs AVX512-BF16.
 
+constexpr Element wide = Element::bf16;
+
 // N channels as floats.
 template <int N>
 REGNET_INLINE Vec<N> widen(Element element, const float* at) {
@@ -7,13 +9,13 @@ REGNET_INLINE Vec<N> widen(Element element, const float* at) {
     const auto* half = reinterpret_cast<const __m128i*>(at);
     if (element == Element::bf16)
       return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at))), 16));
-    const __m512i wide = element == Element::u8 ? _mm512_cvtepu8_epi32(_mm_loadu_si128(half)) : _mm512_cvtepi8_epi32(_mm_loadu_si128(half));
-    return _mm512_cvtepi32_ps(wide);
+    const __m512i integers = element == Element::u8 ? _mm512_cvtepu8_epi32(_mm_loadu_si128(half)) : _mm512_cvtepi8_epi32(_mm_loadu_si128(half));
+    return _mm512_cvtepi32_ps(integers);
   } else {
     const auto* half = reinterpret_cast<const __m128i*>(at);
     if (element == Element::bf16) return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(half)), 16));
-    const __m256i wide = element == Element::u8 ? _mm256_cvtepu8_epi32(_mm_loadl_epi64(half)) : _mm256_cvtepi8_epi32(_mm_loadl_epi64(half));
-    return _mm256_cvtepi32_ps(wide);
+    const __m256i integers = element == Element::u8 ? _mm256_cvtepu8_epi32(_mm_loadl_epi64(half)) : _mm256_cvtepi8_epi32(_mm_loadl_epi64(half));
+    return _mm256_cvtepi32_ps(integers);
   }
 }
 
