@@ -47,7 +47,9 @@ MachineLimits measure_machine(int threads, double seconds) {
   limits.gflops = rate(kernels.multiply_add);
   if (const kernels::Kernels* bf16 = kernels::best_kernels(kernels::Element::bf16)) limits.bf16_gflops = rate(bf16->multiply_add);
   if (const kernels::Kernels* int8 = kernels::best_kernels(kernels::Element::u8, true)) limits.int8_gops = rate(int8->multiply_add);
-  const AlignedBuffer memory(floats * static_cast<std::size_t>(team.size()));
+  AlignedBuffer memory(floats * static_cast<std::size_t>(team.size()));
+  // Pages that nothing was written to are all the same one, in the caches.
+  team.run(team.size(), [&](int thread) { std::fill_n(memory.data() + floats * static_cast<std::size_t>(thread), floats, 1.0f); });
   for (const Clock::time_point start = Clock::now(); seconds_since(start) < seconds;) {
     const Clock::time_point round = Clock::now();
     team.run(team.size(), [&](int thread) { kernels.read(memory.data() + floats * static_cast<std::size_t>(thread), floats); });
