@@ -63,8 +63,7 @@ Quantization quantization_for(const std::string& weights, const Dataset& dataset
 
 TEST_P(Cifar, LosesNextToNothing) {
   if (!std::filesystem::exists(folder + "test5000.tar")) GTEST_SKIP() << "no " << folder;
-  if (!detail::kernels_of(GetParam().precision))
-    GTEST_SKIP() << "this CPU has no instructions for " << name_of(GetParam().precision);
+  if (!detail::kernels_of(GetParam().precision)) GTEST_SKIP() << "this CPU has no instructions for " << name_of(GetParam().precision);
   LoadOptions options;
   options.preset = "torchvision-v1";
   options.recipe.resize = options.recipe.crop = 64;

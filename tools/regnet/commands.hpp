@@ -14,7 +14,8 @@ inline constexpr const char* weights_key_help =
     "Which weights of a PyTorch file: model, ema (averaged), auto (what its framework would take) or an entry's name such as model_state";
 
 inline constexpr const char* dtype_help =
-    "What is multiplied: f32, bf16 (CPUs with AMX or AVX512-BF16), int8 (CPUs with AVX2; of weights that \"regnet quantize\" wrote), or auto (the fastest); without "
+    "What is multiplied: f32, bf16 (CPUs with AMX or AVX512-BF16), int8 (CPUs with AVX2; of weights that \"regnet quantize\" wrote), or auto (the "
+    "fastest); without "
     "it f32";
 inline const std::set<std::string> dtype_names{"auto", "bf16", "f32", "int8"};
 
