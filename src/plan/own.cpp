@@ -320,7 +320,7 @@ void require(Precision precision, const Graph& graph) {
   if (!kernels_of(precision))
     fail(Code::unsupported, "compile: ", name_of(precision), " needs a CPU with ", precision == Precision::int8 ? "AVX2" : "AMX, or with AVX512-BF16",
          "; this one has, or may use, ", kernels::best_kernels().name);
-  if (precision != Precision::f32 && (!can_be_programmed(fuse(graph)) || graph.input_dims().channels != 3))
+  if (const Graph fused = fuse(graph); precision != Precision::f32 && (!can_be_programmed(fused) || !can_be_narrow(fused)))
     fail(Code::unsupported, "compile: ", name_of(precision),
          " is for networks put together as RegNetX, of images with 3 channels; found another graph");
 }
@@ -328,9 +328,9 @@ void require(Precision precision, const Graph& graph) {
 std::shared_ptr<const PlanImpl> make_own_plan(BoundWeights weights, const CompileOptions& options) {
   Precision precision = options.precision;
   if (precision == Precision::automatic) {
-    const bool can_be_narrow = options.ways.empty() && weights.graph.input_dims().channels == 3;
-    const bool quantised = !options.quantization.scales.empty() && kernels_of(Precision::int8);
-    precision = !can_be_narrow ? Precision::f32 : quantised ? Precision::int8 : kernels::bf16_is_faster() ? Precision::bf16 : Precision::f32;
+    const bool narrow = options.ways.empty() && can_be_narrow(fuse(weights.graph));
+    const bool quantised = !options.quantization.scales.empty() && kernels::int8_is_faster();
+    precision = !narrow ? Precision::f32 : quantised ? Precision::int8 : kernels::bf16_is_faster() ? Precision::bf16 : Precision::f32;
   }
   require(precision, weights.graph);
   if (precision != Precision::f32 && !options.ways.empty())

@@ -137,7 +137,9 @@ std::vector<std::size_t> place_outputs(Program& program, const Layout& layout) {
     place.pixel = id == graph.last() ? program.padded_classes() : program.words(id, dims.channels);
     if (is_narrow && program.element(id) != Element::f32 && id > 0) {
       // A kernel that reads more than a pixel's channels must find finite values there.
-      place.pixel = rounded_up(static_cast<int>(place.pixel), kernels_of(program.precision, program.quantization)->depth_multiple);
+      const kernels::Kernels* bf16 = kernels::best_kernels(Element::bf16);
+      const int multiple = std::max(kernels_of(program.precision, program.quantization)->depth_multiple, bf16 ? bf16->depth_multiple : 1);
+      place.pixel = rounded_up(static_cast<int>(place.pixel), multiple);
     }
     // Pixels that lie 2 or 4 KiB apart, or 1 where a tile is of 32 pixels, would fall into the same lines of the first cache.
     if (place.pixel % (is_narrow ? 256 : 512) == 0) place.pixel += 16;
@@ -206,6 +208,10 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
   if (!node.inputs.empty()) step.src = node.inputs[0];
   std::string how = "copy";
   step.kernels = kernels::best_kernels(program.element(std::max(step.src, 0)), program.quantization.reduced_range);
+  // A plan's weights depend on the kernels that its file names, and so on no other ones for floats.
+  if (const kernels::Kernels* floats = kernels_of(program.precision, program.quantization)->floats;
+      floats && id > 0 && step.kernels->source == Element::f32)
+    step.kernels = floats;
   const auto reserve = [&](std::size_t weights, std::size_t bias, std::size_t scales = 0) {
     step.weights = program.weights_floats;
     step.bias = step.weights + lines_up(weights);
@@ -213,8 +219,6 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
     program.weights_floats = step.scales + lines_up(scales);
   };
   if (const auto* conv = std::get_if<Conv>(&node.op)) {
-    if (program.precision == Precision::int8 && step.kernels->source == Element::f32)
-      step.kernels = kernels_of(program.precision, program.quantization)->floats;
     const kernels::Kernels& kernels = *step.kernels;
     const int in = conv->in_channels / conv->groups, out = conv->out_channels / conv->groups;
     const auto count = static_cast<std::size_t>(conv->out_channels) * static_cast<std::size_t>(in * conv->kernel * conv->kernel);
@@ -380,6 +384,8 @@ bool can_be_programmed(const Graph& fused) {
         Overloaded{[&](const Input&) { return id == 0; },
                    [&](const Conv& conv) {
                      if (conv.out_channels / conv.groups % 8 != 0 || (conv.kernel != 1 && conv.kernel != 3)) return false;
+                     if (const Op& src = fused.node(node.inputs[0]).op; !std::holds_alternative<Input>(src) && !std::holds_alternative<Conv>(src))
+                       return false;
                      if (!conv.add) return true;
                      const NodeId added = node.inputs[1];  // is overwritten
                      return added != node.inputs[0] && border(id) == 0 && border(added) == 0 && last_read[static_cast<std::size_t>(added)] == id;
@@ -393,6 +399,14 @@ bool can_be_programmed(const Graph& fused) {
     if (!fits) return false;
   }
   return true;
+}
+
+bool can_be_narrow(const Graph& fused) {
+  constexpr int in_word = 4;  // of u8
+  for (const Node& node : fused.nodes())
+    if (const auto* conv = std::get_if<Conv>(&node.op); conv && conv->groups > 1)
+      if (const int in = conv->in_channels / conv->groups; in % in_word != 0 && in_word % in != 0) return false;
+  return fused.input_dims().channels == 3 && std::holds_alternative<GlobalAveragePool>(fused.node(fused.nodes().back().inputs[0]).op);
 }
 
 Way best_way(const Conv& conv, const Dims& dims, bool compact) {

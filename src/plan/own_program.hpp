@@ -87,6 +87,9 @@ struct Program {
 // Whether make_program's ways of placing outputs and our kernels do for this fused graph, as they do for RegNetX and whatever is built of such blocks.
 bool can_be_programmed(const Graph& fused);
 
+// Whether they do in less than 32 bits, too: images are woven into words, no group begins within one, and what the last layer reads is floats. Precondition: can_be_programmed.
+bool can_be_narrow(const Graph& fused);
+
 // The rule: measured on Zen 4 and Sapphire Rapids, batch 1, weights not in the caches (bench/kernel_bench, docs/PERFORMANCE.md).
 // `compact` keeps no transformed weights.
 Way best_way(const Conv& conv, const Dims& dims, bool compact);

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
 #include <random>
+#include <string>
 
 #include <regnet/plan/plan_file.hpp>
 #include <regnet/plan/quantization.hpp>
@@ -285,6 +287,40 @@ TEST(Precision, GraphsThatTheOwnBackendCannotRunAreRefusedOrFloats) {
   const BoundWeights odd = network({{1, 12, 12, 4}}, options);
   EXPECT_REGNET_ERROR(compile(odd, {.precision = Precision::bf16}), Code::unsupported, "bf16");
   EXPECT_EQ(compile(odd, {.precision = Precision::automatic}).precision(), Precision::f32);
+}
+
+// A small network with something between its first and its last layer.
+Graph graph_with(const std::function<NodeId(Graph&, NodeId)>& middle) {
+  Graph graph;
+  NodeId id = graph.append("input", Input{{3, 8, 8}}, {});
+  id = graph.append("stem", Conv{.in_channels = 3, .out_channels = 24, .kernel = 3, .stride = 2}, {id});
+  id = graph.append("relu", Relu{}, {id});
+  id = middle(graph, id);
+  graph.append("fc", Linear{graph.node(id).dims.channels, 5}, {id});
+  return graph;
+}
+
+// Kernels for words of several channels cannot do all that those for floats can.
+TEST(Precision, GraphsThatWordsDoNotFitAreRefused) {
+  const auto pool = [](Graph& graph, NodeId id) { return graph.append("pool", GlobalAveragePool{}, {id}); };
+  const Graph within_a_word = graph_with([&](Graph& graph, NodeId id) {
+    return pool(graph, graph.append("grouped", Conv{.in_channels = 24, .out_channels = 32, .kernel = 3, .stride = 1, .groups = 4}, {id}));
+  });
+  const Graph no_pool = graph_with([&](Graph& graph, NodeId id) {
+    for (int i = 0; i < 2; ++i)
+      id = graph.append("conv" + std::to_string(i), Conv{.in_channels = 24, .out_channels = 24, .kernel = 3, .stride = 2}, {id});
+    return id;
+  });
+  const Graph after_pool = graph_with([&](Graph& graph, NodeId id) {
+    return graph.append("conv", Conv{.in_channels = 24, .out_channels = 24, .kernel = 1, .stride = 1}, {pool(graph, id)});
+  });
+  for (const Graph* graph : {&within_a_word, &no_pool, &after_pool}) {
+    const BoundWeights bound = bind(*graph, synthetic_weights(parameters(*graph)));
+    const std::vector<float> image = synthetic_input(static_cast<std::size_t>(graph->input_dims().count()));
+    for (const Precision precision : {Precision::bf16, Precision::int8})
+      EXPECT_REGNET_ERROR(compile(bound, {.precision = precision}), Code::unsupported, name_of(precision));
+    EXPECT_GT(cosine(run(compile(bound), 1, 1, image), run(compile(bound, {.backend = Backend::reference}), 1, 1, image)), 0.99999);
+  }
 }
 
 TEST(Precision, NamesAreTheirOwnInverse) {

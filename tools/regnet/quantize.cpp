@@ -176,7 +176,7 @@ Command add_quantize(CLI::App& regnet) {
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   app->add_flag("--reduce-range", options->reduce_range,
-                "Weights of about 7 bits, which CPUs with AVX2 but without VNNI multiply faster; the logits' error grows by a third");
+                "Weights of about 7 bits, which CPUs with AVX2 alone multiply faster; the logits' error grows by a third");
   app->add_flag("--sensitivity", options->sensitivity, "The error that each layer makes alone");
   app->add_option(
          "--max-error", options->max_error,

@@ -9,9 +9,9 @@ namespace regnet {
 
 // Upper bounds, in 10^9 operations or bytes a second.
 struct MachineLimits {
-  double gflops = 0;       // fused multiply-adds of float, two operations each, from registers, on all threads together
-  double bf16_gflops = 0;  // the same of bf16, and of int8, with AMX or AVX-512; 0 where this library has no kernels for the CPU
-  double int8_gops = 0;
+  double gflops = 0;         // fused multiply-adds of float, two operations each, from registers, on all threads together
+  double bf16_gflops = 0;    // the same of bf16; 0 where this library has no kernels for the CPU, here and below
+  double int8_gops = 0;      // and of int8; with AVX2 alone for weights of reduced range, others have 0.8 of it
   double read_gbs = 0;       // GB/s read from memory larger than the caches, on all threads together
   std::string instructions;  // "avx512", "avx2", "portable": what they were measured with
 };

@@ -17,7 +17,7 @@ namespace regnet {
 struct Quantization {
   std::map<std::string, float> scales;
   std::set<std::string> wide = {};  // whose outputs stay bf16, or f32 on CPUs without bf16
-  // Weights of about 7 bits: of four input channels whose products CPUs with AVX2 but without VNNI then add in 16 bits, about 1.15 times as fast. Results are exact with and without.
+  // Weights of about 7 bits: of four input channels whose products CPUs with AVX2 alone then add in 16 bits, about 1.1 times as fast. Results are exact with and without.
   bool reduced_range = false;
 
   bool operator==(const Quantization&) const = default;

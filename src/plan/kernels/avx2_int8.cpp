@@ -1,5 +1,5 @@
 // Products of u8 and s8 by AVX2, which has none of four bytes at once: those of pairs, which end at 16 bits. Exact for weights that leave room there, as all do that int8_codes makes: of
-// two, or of four, whose products are added at 16 bits too, for 1.15 times the speed. Pairs of 16 bits would do for any weights at 0.7 times the speed, since bytes must be taken apart
+// two, or of four, whose products are added at 16 bits too, for 1.2 times the speed. Pairs of 16 bits would do for any weights at 0.7 times the speed, since bytes must be taken apart
 // first.
 #if defined(__x86_64__)
 #include "plan/kernels/kernels.hpp"

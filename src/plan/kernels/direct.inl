@@ -181,7 +181,7 @@ constexpr int tiles_in(int pixels, int most) { return (pixels + most - 1) / most
 std::int64_t fetch_step(const Convolution& layer, Range rows) {
   const int most = most_pixels_for(smaller(panel_width(layer.channels), layer.channels)), count = rows.end - rows.begin;
   const int tiles = layer.src_row == layer.columns * layer.src_pixel ? tiles_in(count * layer.columns, most) : count * tiles_in(layer.columns, most);
-  return tiles == 0 ? 0 : smaller(16, (widest + tiles - 1) / tiles);
+  return tiles == 0 ? 0 : smaller(16, (panel_width(layer.channels) + tiles - 1) / tiles);
 }
 
 template <class Format>

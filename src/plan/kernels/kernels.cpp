@@ -89,6 +89,11 @@ bool bf16_is_faster() {
 #endif
 }
 
+bool int8_is_faster() {
+  const Kernels* int8 = best_kernels(Element::u8);
+  return int8 && (!int8->floats || &best_kernels() == avx2_kernels());
+}
+
 std::vector<const Kernels*> runnable_kernels() {
   std::vector<const Kernels*> all;
   for (const Candidate& candidate : runnable()) all.push_back(candidate.kernels);

@@ -75,7 +75,7 @@ struct Kernels {
   const Kernels* floats = nullptr;  // of u8: those for sources of f32 with outputs of any element; nullptr where those that int8 leaves wide are bf16
   int (*panel_width)(int channels);            // how many of so many output channels a panel has, but for the last, which may have less
   int depth_multiple = 1, width_multiple = 8;  // a tap's words and a panel's channels, filled up with weights of 0
-  // Panels of `channels` output channels, each as wide as allowed; returns their number and, unless nullptr, where each begins and, at last, `channels`.
+  // Panels of `channels` output channels, panel_width wide but for the last; returns their number and, unless nullptr, where each begins and, at last, `channels`.
   int (*panels)(int channels, int* begins);
   void (*convolve)(const Convolution& layer, Range rows, Range panels);  // panels of all groups are counted through
   // Blocks of tiles_at_once tiles, all blocks of group 0 first. This and the next two are nullptr where there is no Winograd.
@@ -88,7 +88,7 @@ struct Kernels {
   void (*average)(const float* src, std::int64_t pixels, std::int64_t pixel, Range channels, float* dst);
   // Three planes, `plane` floats apart, to pixels of three, or of four of which the last is 0 where words hold two.
   void (*weave)(const float* planes, std::int64_t plane, int pixels, float* dst) = nullptr;
-  // Does nothing but multiply and add; returns the floating-point operations of one loop.
+  // Does nothing but multiply and add; returns the operations of one loop. nullptr for `floats`.
   std::int64_t (*multiply_add)(std::int64_t loops) = nullptr;
   // Does nothing but read; `floats` is a multiple of 64. nullptr where words are no floats.
   float (*read)(const float* src, std::int64_t floats) = nullptr;
@@ -113,6 +113,8 @@ const Kernels& best_kernels();
 const Kernels* best_kernels(Element source, bool reduced_range = false);
 // Whether those of bf16 are known to be faster than those of floats: by AMX, and by AVX512-BF16 on AMD's CPUs; on Intel's that instruction is half as fast as floats'.
 bool bf16_is_faster();
+// The same for int8: by AMX and VNNI, and by AVX2 where floats have no wider vectors.
+bool int8_is_faster();
 // All that this CPU can run, the portable ones first.
 std::vector<const Kernels*> runnable_kernels();
 
