@@ -320,7 +320,8 @@ void require(Precision precision, const Graph& graph) {
   if (!kernels_of(precision))
     fail(Code::unsupported, "compile: ", name_of(precision), " needs a CPU with ", precision == Precision::int8 ? "AVX2" : "AMX, or with AVX512-BF16",
          "; this one has, or may use, ", kernels::best_kernels().name);
-  if (const Graph fused = fuse(graph); precision != Precision::f32 && (!can_be_programmed(fused) || !can_be_narrow(fused)))
+  if (precision == Precision::f32) return;
+  if (const Graph fused = fuse(graph); !can_be_programmed(fused) || !can_be_narrow(fused))
     fail(Code::unsupported, "compile: ", name_of(precision),
          " is for networks put together as RegNetX, of images with 3 channels; found another graph");
 }

@@ -296,7 +296,7 @@ kernels::Int8Codes codes_of(const Program& program, const Step& step, const kern
   if (stored.dtype != DType::i8) return kernels::int8_codes(layer.weights, shape, program.quantization.reduced_range ? 4 : 2);
   const std::vector<float> codes = to_floats(stored);
   const int together = step.kernels->together;
-  if (const float sum = together > 1 ? kernels::largest_together(codes, shape, together) : 0; sum > kernels::most_together)
+  if (const float sum = together > 1 ? kernels::largest_together(codes, kernels::Meetings(shape, together)) : 0; sum > kernels::most_together)
     fail(Code::unsupported, name, ": ", step.kernels->name, " adds products of ", together, " int8 weights in 16 bits, which may add up to ",
          kernels::most_together, ", found ", sum, ": quantise it again with this version");
   return kernels::int8_codes(layer.weights, codes, shape.groups * shape.out);

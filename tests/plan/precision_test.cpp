@@ -363,7 +363,7 @@ TEST(Precision, Int8CodesLeaveRoomAndLoseLittle) {
       const kernels::Int8Codes int8 = kernels::int8_codes(weights, shape, together);
       std::vector<float> codes;
       for (const std::uint16_t code : int8.codes) codes.push_back(static_cast<std::int8_t>(code));
-      const float largest = kernels::largest_together(codes, shape, together);
+      const float largest = kernels::largest_together(codes, kernels::Meetings(shape, together));
       EXPECT_LE(largest, kernels::most_together);
       EXPECT_GT(largest, kernels::most_together - 10);  // no more is given away than must be
       double lost = 0;

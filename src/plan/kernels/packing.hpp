@@ -115,9 +115,8 @@ struct Meetings {
   }
 };
 
-// The largest sum of positive or of negative weights that meet, without its sign. Weights as int8_codes takes them, or one output channel's.
-inline float largest_together(std::span<const float> weights, const WeightShape& shape, int together) {
-  const Meetings meetings(shape, together);
+// The largest sum of positive or of negative weights that meet, without its sign, of any number of output channels.
+inline float largest_together(std::span<const float> weights, const Meetings& meetings) {
   float largest = 0;
   for (std::size_t begin = 0; begin < weights.size(); begin += meetings.places.size()) {
     std::size_t at = 0;
@@ -179,7 +178,7 @@ inline Int8Codes int8_codes(const std::vector<float>& weights, const WeightShape
       return lost;
     };
     // Cuts nothing off.
-    const float widest = std::max(largest / 127, largest_together(std::span(weights).subspan(begin, row), shape, together) / most_together);
+    const float widest = std::max(largest / 127, largest_together(std::span(weights).subspan(begin, row), meetings) / most_together);
     float best = largest > 0 ? widest : 1;
     double least = -1;
     for (int i = 0; i < candidates && largest > 0; ++i) {
