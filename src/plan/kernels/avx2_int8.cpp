@@ -76,9 +76,9 @@ struct FloatProducts {
 
 // Most outputs are u8, of sums alone or with u8 added. Many tiles take but a few hundred instructions until here, so that each counts.
 struct Int8 : Narrow<Int8Products> {
-  template <int pixels, int vectors>
-  REGNET_INLINE static void end_tile(const Convolution& layer, const Vec<8> (&sums)[pixels][vectors], const float* bias, const float* residual,
-                                     const std::int64_t* places, float* dst) {
+  template <int pixels, int vectors, bool>
+  REGNET_INLINE static void end_tile(const Convolution& layer, const Vec<8> (&sums)[pixels][vectors], const Vec<4> (&)[pixels], const float* bias,
+                                     const float* residual, const std::int64_t* places, float* dst) {
     if (layer.dst_element == Element::u8 && !residual) return end_u8<false>(layer, sums, bias, residual, places, dst);
     if (layer.dst_element == Element::u8 && layer.residual_element == Element::u8 && layer.residual_pixel == layer.dst_pixel)
       return end_u8<true>(layer, sums, bias, residual, places, dst);

@@ -6,7 +6,8 @@
 //     static Vec<N> add_products(Vec<N> sum, Vec<N> weights, float word);  // of a word of input channels
 //     static void end(const Convolution& layer, Vec<N> sum, int channel, const float* bias, const float* residual, std::int64_t place, float* dst);
 //   };
-// For tiles without half a vector a Format may have more: add_products of two words, and an `end` for all sums, end_tile<pixels, vectors>(layer, sums, bias, residual, places, dst).
+// A Format may have more: add_products of two words, for tiles without half a vector; and an `end` for all sums of a tile,
+//   end_tile<pixels, vectors, half>(layer, sums, half_sums, bias, residual, places, dst).
 
 // Memory that is fetched into the second cache on the way of other work: for each word of input channels of each tile the line at `at`, which then moves on by `step` floats.
 struct Ahead {
@@ -78,8 +79,8 @@ void tile(const Convolution& layer, const float* src, const float* weights, cons
       advance(1);
     }
   }
-  if constexpr (requires { Format::template end_tile<pixels, vectors>(layer, sums, bias, residual, places, dst); })
-    return Format::template end_tile<pixels, vectors>(layer, sums, bias, residual, places, dst);
+  if constexpr (requires { Format::template end_tile<pixels, vectors, half>(layer, sums, half_sums, bias, residual, places, dst); })
+    return Format::template end_tile<pixels, vectors, half>(layer, sums, half_sums, bias, residual, places, dst);
   REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
     REGNET_UNROLL for (int v = 0; v < vectors; ++v) Format::template end<lanes>(layer, sums[p][v], v * lanes, bias, residual, places[p], dst);
     if constexpr (half) Format::template end<H>(layer, half_sums[p], vectors * lanes, bias, residual, places[p], dst);

@@ -19,19 +19,24 @@ REGNET_INLINE Vec<N> widen(Element element, const float* at) {
   }
 }
 
-// Rounded to nearest even; integers are the nearest that there are.
+// Rounded to nearest even; integers are the nearest that there are. What is no number becomes the least.
 template <int N>
 REGNET_INLINE void narrow(Element element, Vec<N> value, float* at) {
   if constexpr (N == 16) {
     if (element == Element::bf16) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), (__m256i)_mm512_cvtneps_pbh(value));
-    const bool is_signed = element == Element::s8;
-    value = _mm512_min_ps(_mm512_max_ps(value, _mm512_set1_ps(is_signed ? -127.0f : 0.0f)), _mm512_set1_ps(is_signed ? 127.0f : 255.0f));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(value)));
+    // As u8 what lies beyond 32 bits becomes the largest number without a sign.
+    const __m128i bytes =
+        element == Element::u8
+            ? _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(_mm512_max_ps(value, _mm512_setzero_ps())))
+            : _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(value, _mm512_set1_ps(-127)), _mm512_set1_ps(127))));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(at), bytes);
   } else {
     if (element == Element::bf16) return _mm_storeu_si128(reinterpret_cast<__m128i*>(at), (__m128i)_mm256_cvtneps_pbh(value));
-    const bool is_signed = element == Element::s8;
-    value = _mm256_min_ps(_mm256_max_ps(value, _mm256_set1_ps(is_signed ? -127.0f : 0.0f)), _mm256_set1_ps(is_signed ? 127.0f : 255.0f));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(at), _mm256_cvtepi32_epi8(_mm256_cvtps_epi32(value)));
+    const __m128i bytes =
+        element == Element::u8
+            ? _mm256_cvtusepi32_epi8(_mm256_cvtps_epi32(_mm256_max_ps(value, _mm256_setzero_ps())))
+            : _mm256_cvtepi32_epi8(_mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(value, _mm256_set1_ps(-127)), _mm256_set1_ps(127))));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(at), bytes);
   }
 }
 
