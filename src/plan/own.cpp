@@ -12,6 +12,7 @@
 #include <regnet/plan/tune.hpp>
 
 #include "plan/own_division.hpp"
+#include "plan/rest.hpp"
 #include "plan/subnormals.hpp"
 #include "plan/team.hpp"
 
@@ -22,18 +23,14 @@ namespace {
 using kernels::Range;
 
 using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
 
 // How many images a thread takes through the late steps side by side, and the words of weights they share at once.
 constexpr int most_together = 4;
 constexpr std::size_t weights_at_once = 128 * 1024;
 constexpr std::size_t most_fetched = 512 * 1024;  // bytes of a source: half of a small second cache
 
-// A thread whose core another process needs holds up all others at every barrier, for milliseconds each time. One for which the caller has waited a quarter of a run rests: the
-// next runs go without it, at first for the time of some runs, and for twice as long each time it happens again. Only what exceeds `patience` counts as waiting.
+// Only what exceeds `patience` counts as waiting for a thread.
 constexpr auto patience = std::chrono::microseconds(300);
-constexpr int least_rest = 8, most_rest = 64;  // runs
-constexpr Clock::duration shortest_rest = milliseconds(20), longest_rest = milliseconds(2000);
 constexpr int most_resting = 8;  // threads at a time
 
 // The memory of one image on its way through the network, and of others that come along through the late steps.
@@ -47,7 +44,7 @@ struct Lane {
 struct alignas(64) Member {
   std::atomic<Clock::rep> arrived{0};  // when it came to the last barrier
   Clock::time_point rests_until{};     // this and below: the caller's
-  int rest = least_rest;
+  Rest rest;
   Clock::duration waited_for{};  // in this run
 };
 
@@ -146,14 +143,16 @@ class OwnSession final : public SessionImpl {
 
   void judge_lateness(Clock::time_point began) {
     const Clock::time_point now = Clock::now();
-    for (std::size_t i = 1; i < x_active.size(); ++i) {
-      Member& member = x_members[static_cast<std::size_t>(x_active[i])];
-      if (std::exchange(member.waited_for, {}) > (now - began) / 4) {
-        member.rests_until = now + std::clamp(member.rest * (now - began), shortest_rest, longest_rest);
-        member.rest = std::min(2 * member.rest, most_rest);
-      } else {
-        member.rest = std::max(member.rest / 2, least_rest);
+    const Clock::duration run = now - began;
+    const auto active = static_cast<int>(x_active.size());
+    for (std::size_t i = 1, at = 1; i < x_members.size(); ++i) {
+      Member& member = x_members[i];
+      if (at == x_active.size() || x_active[at] != static_cast<int>(i)) {
+        member.rest.without(run, active + 1);
+        continue;
       }
+      ++at;
+      member.rests_until = now + member.rest.after(run, std::min(std::exchange(member.waited_for, {}), run), active);
     }
   }
 
