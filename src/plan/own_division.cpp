@@ -65,7 +65,7 @@ Region Division::written(const Step& step, int thread) const {
               end = std::min(tiles, (blocks.end - groups.begin * per_group) * step.tiles_at_once);
     of_groups = {4 * (begin / across), std::min(dims.height, 4 * ((end + across - 1) / across))};
   }
-  return {of_groups, {groups.begin * channels, groups.end * channels}};
+  return {of_groups, {words(groups.begin * channels), words(groups.end * channels)}};
 }
 
 Region Division::read(const Step& step, int thread) const {

@@ -121,11 +121,44 @@ std::size_t take_slot(std::vector<Slot>& slots, NodeId id, NodeId last_use, cons
   return best;
 }
 
+// What reads an output of this node, or else images.
+const kernels::Kernels& kernels_for(const Program& program, NodeId id) {
+  const std::vector<NodeId>& inputs = program.graph.node(id).inputs;
+  const kernels::Kernels& best = *kernels::best_kernels(program.element(inputs.empty() ? 0 : inputs[0]), program.quantization.reduced_range);
+  // A plan's weights depend on the kernels that its file names, and so on no other ones for floats.
+  const kernels::Kernels* floats = kernels_of(program.precision, program.quantization)->floats;
+  return floats && id > 0 && best.source == Element::f32 ? *floats : best;
+}
+
+// The way of each node that is a convolution.
+std::vector<Way> choose_ways(const Program& program, const Ways& wanted, bool compact) {
+  std::vector<Way> ways(program.graph.nodes().size(), Way::direct);
+  for (NodeId id = 1; id <= program.graph.last(); ++id) {
+    const Node& node = program.graph.node(id);
+    const auto* conv = std::get_if<Conv>(&node.op);
+    if (!conv) continue;
+    const kernels::Kernels& kernels = kernels_for(program, id);
+    const bool is_narrow = kernels.source != Element::f32;
+    // In int8 what is wide is so to be exact, and what is rounded to u8 has a scale that Winograd does not know.
+    if (!kernels.winograd || (is_narrow && (compact || program.precision != Precision::bf16 || program.element(id) != kernels.source))) continue;
+    const auto found = wanted.find(node.name);
+    Way& way = ways[static_cast<std::size_t>(id)];
+    way = found == wanted.end() ? best_way(*conv, node.dims, compact, kernels.source) : found->second;
+    if (is_narrow && way == Way::winograd)
+      fail(Code::invalid_argument, "compile: ", node.name, ": expected direct or winograd-transformed, found ", name_of(way), ", which is for f32");
+    if (compact && way == Way::transformed) way = Way::winograd;
+  }
+  return ways;
+}
+
 // Returns the slot of each node.
-std::vector<std::size_t> place_outputs(Program& program, const Layout& layout) {
+std::vector<std::size_t> place_outputs(Program& program, const Layout& layout, const std::vector<Way>& ways) {
   const Graph& graph = program.graph;
   const bool is_narrow = program.precision != Precision::f32;
   const std::size_t count = graph.nodes().size();
+  std::vector<bool> is_read_in_tiles(count);
+  for (std::size_t i = 1; i < count; ++i)
+    if (ways[i] != Way::direct) is_read_in_tiles[static_cast<std::size_t>(graph.node(static_cast<NodeId>(i)).inputs[0])] = true;
   program.places.resize(count);
   std::vector<Slot> slots;
   std::vector<std::size_t> slot_of(count);
@@ -147,8 +180,9 @@ std::vector<std::size_t> place_outputs(Program& program, const Layout& layout) {
     int rows = dims.height, columns = dims.width;
     if (border > 0) {
       // Winograd reads whole tiles, up to three rows and columns more. Without it, the border on the right is that on the left of the next row.
-      rows = is_narrow ? rows + 2 * border + 1 : rounded_up(rows, 4) + 2 * border;
-      columns = is_narrow ? columns + border : rounded_up(columns, 4) + 2 * border;
+      const bool in_tiles = !is_narrow || is_read_in_tiles[i];
+      rows = in_tiles ? rounded_up(rows, 4) + 2 * border : rows + 2 * border + 1;
+      columns = in_tiles ? rounded_up(columns, 4) + 2 * border : columns + border;
     }
     place.row = place.pixel * columns;
     place.size = static_cast<std::size_t>(rows * place.row);
@@ -180,15 +214,15 @@ std::vector<std::size_t> place_outputs(Program& program, const Layout& layout) {
 
 // Which outputs find a border of zeros, left by one of their shape, and which do not. Arenas that see the late steps alone begin anew with them.
 void choose_cleared(Program& program, const Layout& layout, const std::vector<std::size_t>& slot_of) {
-  std::map<std::size_t, Dims> borders;  // by slot: the shape whose border is there
+  std::map<std::size_t, std::pair<Dims, std::int64_t>> borders;  // by slot: the shape whose border is there, and how far its rows are apart
   for (NodeId id = 0; id <= program.graph.last(); ++id) {
     if (id == program.late) borders.clear();
     const auto i = static_cast<std::size_t>(id);
     if (layout.border[i] == 0) continue;
-    const Dims& dims = program.graph.node(id).dims;
+    const std::pair shape(program.graph.node(id).dims, program.places[i].row);
     const auto known = borders.find(slot_of[i]);
-    program.places[i].clears = known == borders.end() || known->second != dims;
-    if (!layout.is_banded(id)) borders[slot_of[i]] = dims;  // or else it may not have been here
+    program.places[i].clears = known == borders.end() || known->second != shape;
+    if (!layout.is_banded(id)) borders[slot_of[i]] = shape;  // or else it may not have been here
   }
 }
 
@@ -201,17 +235,13 @@ void plan_band(Program& program, Step& step) {
   program.scratch_floats = std::max(program.scratch_floats, step.band_floats);
 }
 
-Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
+Step make_step(Program& program, NodeId id, Way way) {
   const Node& node = program.graph.node(id);
   Step step;
   step.node = id;
   if (!node.inputs.empty()) step.src = node.inputs[0];
   std::string how = "copy";
-  step.kernels = kernels::best_kernels(program.element(std::max(step.src, 0)), program.quantization.reduced_range);
-  // A plan's weights depend on the kernels that its file names, and so on no other ones for floats.
-  if (const kernels::Kernels* floats = kernels_of(program.precision, program.quantization)->floats;
-      floats && id > 0 && step.kernels->source == Element::f32)
-    step.kernels = floats;
+  step.kernels = &kernels_for(program, id);
   const auto reserve = [&](std::size_t weights, std::size_t bias, std::size_t scales = 0) {
     step.weights = program.weights_floats;
     step.bias = step.weights + lines_up(weights);
@@ -225,9 +255,7 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
     step.kind = Kind::convolution;
     if (conv->add) step.residual = node.inputs[1];
     if (conv->add) step.residual_scale = program.scale(step.residual) / program.scale(id);
-    const auto chosen = ways.find(node.name);
-    step.way = !kernels.winograd ? Way::direct : chosen == ways.end() ? best_way(*conv, node.dims, compact) : chosen->second;
-    if (compact && step.way == Way::transformed) step.way = Way::winograd;
+    step.way = way;
     how = name_of(step.way);
     if (step.way == Way::direct) {
       const Place& src = program.place(step.src);
@@ -247,11 +275,12 @@ Step make_step(Program& program, NodeId id, const Ways& ways, bool compact) {
     } else {
       const bool transformed = step.way == Way::transformed;
       const int tiles = kernels::winograd_tiles(node.dims.height) * kernels::winograd_tiles(node.dims.width);
-      step.tiles_at_once = kernels::winograd_block(in, tiles);
+      const int in_word = kernels::per_word(kernels.source);
+      step.tiles_at_once = kernels::winograd_block(in / in_word, tiles);
       step.blocks_per_group = (tiles + step.tiles_at_once - 1) / step.tiles_at_once;
       program.scratch_floats =
           std::max(program.scratch_floats, static_cast<std::size_t>(kernels.winograd_scratch(in, step.tiles_at_once, transformed)));
-      reserve(transformed ? 4 * count : count, static_cast<std::size_t>(conv->out_channels));
+      reserve((transformed ? 4 * count : count) / static_cast<std::size_t>(in_word), static_cast<std::size_t>(conv->out_channels));
     }
   } else if (const auto* linear = std::get_if<Linear>(&node.op)) {
     step.kind = Kind::linear;
@@ -307,6 +336,8 @@ void pack_narrow(const Program& program, const Step& step, const BoundWeights& w
   const Node& node = program.node(step);
   const Conv& conv = std::get<Conv>(node.op);
   const kernels::WeightShape shape{conv.groups, conv.out_channels / conv.groups, conv.in_channels / conv.groups, conv.kernel};
+  if (step.way == Way::transformed)
+    return kernels::pack_winograd_bf16(kernels::best_kernels(), layer.weights, shape.groups, shape.out, packed + step.weights);
   std::vector<std::uint16_t> codes;
   if (step.kernels->source == Element::bf16) {
     codes = kernels::bf16_codes(layer.weights, conv.out_channels);
@@ -409,10 +440,11 @@ bool can_be_narrow(const Graph& fused) {
   return fused.input_dims().channels == 3 && std::holds_alternative<GlobalAveragePool>(fused.node(fused.nodes().back().inputs[0]).op);
 }
 
-Way best_way(const Conv& conv, const Dims& dims, bool compact) {
+Way best_way(const Conv& conv, const Dims& dims, bool compact, Element source) {
   if (!can(Way::winograd, conv)) return Way::direct;
   // Maps of few tiles use each weight too seldom, and groups of few channels do too little with each transformed tile.
   const int tiles = kernels::winograd_tiles(dims.height) * kernels::winograd_tiles(dims.width), channels = conv.in_channels / conv.groups;
+  if (source == Element::bf16) return tiles < 16 || channels < 40 ? Way::direct : Way::transformed;
   if (tiles < 16 || channels < 16 || (channels < 24 && tiles < 49)) return Way::direct;
   return compact ? Way::winograd : Way::transformed;
 }
@@ -431,9 +463,10 @@ Program make_program(Graph fused, Precision precision, Quantization quantization
   Program program{precision, std::move(fused), std::move(quantization), {}, {}, {}, {}, {}};
   choose_elements(program);
   const Layout layout(program.graph, program.elements);
-  const std::vector<std::size_t> slot_of = place_outputs(program, layout);
+  const std::vector<Way> chosen = choose_ways(program, ways, compact);
+  const std::vector<std::size_t> slot_of = place_outputs(program, layout, chosen);
   for (NodeId id = 0; id <= program.graph.last(); ++id) {
-    program.steps.push_back(make_step(program, id, ways, compact));
+    program.steps.push_back(make_step(program, id, chosen[static_cast<std::size_t>(id)]));
     if (layout.is_banded(id)) plan_band(program, program.steps.back());
   }
   program.late = late_steps(program, layout);

@@ -92,9 +92,9 @@ bool can_be_narrow(const Graph& fused);
 
 // The rule: measured on Zen 4 and Sapphire Rapids, batch 1, weights not in the caches (bench/kernel_bench, docs/PERFORMANCE.md).
 // `compact` keeps no transformed weights.
-Way best_way(const Conv& conv, const Dims& dims, bool compact);
+Way best_way(const Conv& conv, const Dims& dims, bool compact, kernels::Element source = kernels::Element::f32);
 
-// Precondition: can_be_programmed, there are kernels for that precision, ways other than direct are for f32, and int8 has a quantization. Throws invalid_argument when that lacks a
+// Precondition: can_be_programmed, there are kernels for that precision, and int8 has a quantization. Throws invalid_argument when that lacks a
 // scale or has one that is not positive.
 Program make_program(Graph fused, Precision precision, Quantization quantization, const Ways& ways, bool compact);
 

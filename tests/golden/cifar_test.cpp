@@ -88,6 +88,8 @@ TEST_P(Cifar, LosesNextToNothing) {
     golden_correct += std::max_element(expected.begin(), expected.end()) - expected.begin() == sample.label;
     all.insert(all.end(), logits.begin(), logits.end());
   }
+  RecordProperty("right", correct);
+  RecordProperty("distance", std::to_string(1e6 * (1 - cosine(all, golden))) + "e-6");
   EXPECT_EQ(golden_correct, 3878);
   EXPECT_GE(correct, golden_correct - GetParam().most_lost);
   EXPECT_LE(correct, golden_correct + GetParam().most_lost);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <functional>
 #include <limits>
 #include <map>
@@ -43,6 +44,22 @@ std::vector<float> run(const Plan& plan, int batch, int threads, std::span<const
   return logits;
 }
 
+// With groups so wide that Winograd is taken where there are kernels for it, on maps that are no multiple of its tiles.
+const std::vector<Stage> wide_stages{{2, 48, 48, 48}, {2, 112, 112, 56}, {1, 240, 240, 120}};
+const NetworkOptions wide_options{.resolution = 150, .classes = 11};
+
+std::vector<BoundWeights> networks() {
+  std::vector<BoundWeights> both;
+  both.push_back(network(stages, options));
+  both.push_back(network(wide_stages, wide_options));
+  return both;
+}
+
+bool has_winograd(const Plan& plan) {
+  return std::any_of(plan.layers().begin(), plan.layers().end(),
+                     [](const LayerReport& layer) { return layer.implementation.find("winograd") != std::string::npos; });
+}
+
 class Bf16 : public testing::Test {
  protected:
   void SetUp() override {
@@ -51,45 +68,74 @@ class Bf16 : public testing::Test {
 };
 
 TEST_F(Bf16, IsNearTheReferenceAndTheSameForAnyThreadsAndBatch) {
-  const BoundWeights weights = network(stages, options);
-  const std::vector<float> images = synthetic_input(static_cast<std::size_t>(3 * weights.graph.input_dims().count()));
-  const std::vector<float> expected = run(compile(weights, {.backend = Backend::reference}), 3, 1, images);
-  const Plan plan = compile(weights, {.precision = Precision::bf16});
-  EXPECT_EQ(plan.precision(), Precision::bf16);
-  EXPECT_EQ(plan.backend(), Backend::own);
-  const std::vector<float> found = run(plan, 3, 1, images);
-  EXPECT_GT(cosine(found, expected), 0.999);
-  EXPECT_NE(found, expected);
-  for (const int threads : {2, 3, 5}) EXPECT_EQ(run(plan, 3, threads, images), found) << threads;
-  const std::vector<float> first = run(plan, 1, 4, std::span(images).first(images.size() / 3));
-  EXPECT_EQ(first, std::vector<float>(found.begin(), found.begin() + 11));
+  for (const BoundWeights& weights : networks()) {
+    const std::vector<float> images = synthetic_input(static_cast<std::size_t>(3 * weights.graph.input_dims().count()));
+    const std::vector<float> expected = run(compile(weights, {.backend = Backend::reference}), 3, 1, images);
+    const Plan plan = compile(weights, {.precision = Precision::bf16});
+    EXPECT_EQ(plan.precision(), Precision::bf16);
+    EXPECT_EQ(plan.backend(), Backend::own);
+    const std::vector<float> found = run(plan, 3, 1, images);
+    EXPECT_GT(cosine(found, expected), 0.999);
+    EXPECT_NE(found, expected);
+    for (const int threads : {2, 3, 5}) EXPECT_EQ(run(plan, 3, threads, images), found) << threads;
+    const std::vector<float> first = run(plan, 1, 4, std::span(images).first(images.size() / 3));
+    EXPECT_EQ(first, std::vector<float>(found.begin(), found.begin() + 11));
+  }
 }
 
 TEST_F(Bf16, EveryLayerIsNearTheReferences) {
-  const BoundWeights weights = network(stages, options);
-  const std::vector<float> image = synthetic_input(static_cast<std::size_t>(weights.graph.input_dims().count()));
-  std::vector<float> logits(11);
-  std::vector<std::vector<float>> expected, found;
-  const auto observe = [&](std::vector<std::vector<float>>& values) {
-    return [&](const LayerReport&, const std::function<std::vector<float>()>& layer) { values.push_back(layer()); };
-  };
-  Session(compile(weights, {.backend = Backend::own}), {.threads = 1}).run(image, logits, observe(expected));
-  Session(compile(weights, {.precision = Precision::bf16}), {.threads = 1}).run(image, logits, observe(found));
-  ASSERT_EQ(found.size(), expected.size());
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    ASSERT_EQ(found[i].size(), expected[i].size());
-    EXPECT_GT(cosine(found[i], expected[i]), 0.999) << i;
+  for (const BoundWeights& weights : networks()) {
+    const std::vector<float> image = synthetic_input(static_cast<std::size_t>(weights.graph.input_dims().count()));
+    std::vector<float> logits(11);
+    std::vector<std::vector<float>> expected, found;
+    const auto observe = [&](std::vector<std::vector<float>>& values) {
+      return [&](const LayerReport&, const std::function<std::vector<float>()>& layer) { values.push_back(layer()); };
+    };
+    Session(compile(weights, {.backend = Backend::own}), {.threads = 1}).run(image, logits, observe(expected));
+    Session(compile(weights, {.precision = Precision::bf16}), {.threads = 1}).run(image, logits, observe(found));
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      ASSERT_EQ(found[i].size(), expected[i].size());
+      EXPECT_GT(cosine(found[i], expected[i]), 0.999) << i;
+    }
   }
 }
 
 TEST_F(Bf16, PlanFilesKeepIt) {
   const TemporaryFolder folder;
-  const Plan plan = compile(network(stages, options), {.precision = Precision::bf16});
-  save_plan(plan, folder.path() / "x.plan", "");
-  const Plan loaded = load_plan(folder.path() / "x.plan").plan;
-  EXPECT_EQ(loaded.precision(), Precision::bf16);
-  const std::vector<float> image = synthetic_input(static_cast<std::size_t>(plan.input_dims().count()));
-  EXPECT_EQ(run(loaded, 1, 1, image), run(plan, 1, 1, image));
+  for (const BoundWeights& weights : networks()) {
+    const Plan plan = compile(weights, {.precision = Precision::bf16});
+    save_plan(plan, folder.path() / "x.plan", "", Existing::replace);
+    const Plan loaded = load_plan(folder.path() / "x.plan").plan;
+    EXPECT_EQ(loaded.precision(), Precision::bf16);
+    const std::vector<float> image = synthetic_input(static_cast<std::size_t>(plan.input_dims().count()));
+    EXPECT_EQ(run(loaded, 1, 1, image), run(plan, 1, 1, image));
+  }
+}
+
+TEST_F(Bf16, WinogradIsForWideGroupsAndLeftOutWhereWeightsAreToBeSmall) {
+  const bool has_kernels = kernels::best_kernels(kernels::Element::bf16)->winograd;
+  EXPECT_FALSE(has_winograd(compile(network(stages, options), {.precision = Precision::bf16})));
+  EXPECT_EQ(has_winograd(compile(network(wide_stages, wide_options), {.precision = Precision::bf16})), has_kernels);
+  EXPECT_FALSE(has_winograd(compile(network(wide_stages, wide_options), {.compact = true, .precision = Precision::bf16})));
+}
+
+// Its weights are transformed for good: a file that says otherwise, or that they are not transformed, is damaged.
+TEST_F(Bf16, PlanFilesOfOtherWaysAreRefused) {
+  if (!kernels::best_kernels(kernels::Element::bf16)->winograd) GTEST_SKIP() << "these kernels have no Winograd";
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "x.plan";
+  save_plan(compile(network(wide_stages, wide_options), {.precision = Precision::bf16}), path, "");
+  std::ifstream in(path, std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(in), {}};
+  for (const auto& [way, words] : {std::pair("\"winograd\"            ", "winograd"), {"\"direct\"              ", "weights"}}) {
+    std::string changed = whole;
+    const std::string before = "\"winograd-transformed\"";
+    ASSERT_NE(changed.find(before), std::string::npos);
+    changed.replace(changed.find(before), before.size(), way);
+    folder.write("changed.plan", changed);
+    EXPECT_REGNET_ERROR(load_plan(folder.path() / "changed.plan"), Code::bad_format, words);
+  }
 }
 
 TEST_F(Bf16, WaysAreThoseOfFloats) {

@@ -29,9 +29,9 @@ struct Simulation {
       const Duration late = waited(now), run = work / threads + late + unseen * late;
       now += run;
       ++with_thread;
-      const Duration rests = rest.after(run, late, threads);
-      if (rests > Duration{}) ++this->rests;
-      rests_until = now + rests;
+      const Duration rests_for = rest.after(run, late, threads);
+      if (rests_for > Duration{}) ++rests;
+      rests_until = now + rests_for;
     }
   }
 };

@@ -18,6 +18,8 @@ namespace {
 
 #include "plan/kernels/narrow.inl"
 
+#include "plan/kernels/winograd.inl"
+
 // A word in all lanes, for vectors of 16 and for their lower halves alike. As an integer: on Zen 4 the instruction that spreads a float from memory takes the place of a product, this
 // one takes none.
 REGNET_INLINE __m512i spread(float word) { return _mm512_set1_epi32(__builtin_bit_cast(int, word)); }
@@ -90,6 +92,35 @@ struct Ending : Narrow<Products> {
   }
 };
 
+// Winograd's matrices of bf16, and their products as floats.
+struct Bf16Values {
+  static constexpr int in_word = 2;
+  template <int N>
+  REGNET_INLINE static Vec<N> read(const float* at) {
+    return widen<N>(Element::bf16, at);
+  }
+  template <int N>
+  REGNET_INLINE static void write(float* at, Vec<N> value) {
+    narrow<N>(Element::bf16, value, at);
+  }
+  struct Sums {
+    static constexpr int words(const Convolution&, int channels) { return channels; }
+    static constexpr int residual_words(const Convolution&, int channels) { return channels; }
+    template <int N>
+    REGNET_INLINE static Vec<N> begin(const float*) {
+      return Vec<N>{};
+    }
+    template <int N>
+    REGNET_INLINE static Vec<N> add_products(Vec<N> sum, Vec<N> weights, float word) {
+      return Bf16Products::add<N>(sum, weights, word);
+    }
+    template <int N>
+    REGNET_INLINE static void end(const Convolution&, Vec<N> sum, int channel, const float*, const float*, std::int64_t place, float* dst) {
+      store<N>(dst + place + channel, sum);
+    }
+  };
+};
+
 template <class Products>
 std::int64_t multiply_add(std::int64_t loops) {
   constexpr int chains = 12;  // more than the latency of one hides
@@ -114,6 +145,8 @@ constexpr Kernels bf16{.name = "avx512_bf16",
                        .panel_width = panel_width,
                        .panels = panels,
                        .convolve = convolve<Ending<Bf16Products, Element::bf16>>,
+                       .winograd = winograd<Bf16Values>,
+                       .winograd_scratch = winograd_scratch<Bf16Values>,
                        .average = average<Element::bf16>,
                        .weave = weave,
                        .multiply_add = multiply_add_bf16};

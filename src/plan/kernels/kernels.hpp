@@ -50,12 +50,13 @@ constexpr std::int64_t residual_place(std::int64_t place, std::int64_t dst_pixel
 
 // A grouped 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3): tiles of 6x6 inputs give tiles of 4x4 outputs, through 36 products of matrices for each group.
 // Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks"; the points are 0, 1, -1, 1/2, -2 and infinity, which round a third as much as the usual ones.
+// In bf16 the 36 matrices are bf16, all sums floats.
 struct Winograd {
   const float* src = nullptr;  // the upper left corner of the border
   std::int64_t src_pixel = 0, src_row = 0;
-  const float* weights =
-      nullptr;  // by group, panel, input channel, tap, channel of the panel; transformed: by group, panel, point, input channel, channel of the panel
-  bool transformed = false;  // else that happens on the way, for each block anew
+  // By group, panel, input channel, tap, channel of the panel; transformed: by group, panel, point, word of input channels, channel of the panel.
+  const float* weights = nullptr;
+  bool transformed = false;  // else that happens on the way, for each block anew; kernels for less than 32 bits want it
   const float* bias = nullptr;
   float* dst = nullptr;
   std::int64_t dst_pixel = 0, dst_row = 0;
@@ -80,9 +81,9 @@ struct Kernels {
   void (*convolve)(const Convolution& layer, Range rows, Range panels);  // panels of all groups are counted through
   // Blocks of tiles_at_once tiles, all blocks of group 0 first. This and the next two are nullptr where there is no Winograd.
   void (*winograd)(const Winograd& layer, Range blocks, float* scratch) = nullptr;
-  // How many floats of scratch memory that takes.
+  // How many words of scratch memory that takes.
   std::int64_t (*winograd_scratch)(int channels, int tiles_at_once, bool transformed) = nullptr;
-  // All weights of a layer transformed, four times as many floats.
+  // All weights of a layer transformed, four times as many floats. Also nullptr where the source is no floats: there those transformed as floats are packed (packing.hpp).
   void (*winograd_weights)(const float* weights, int groups, int channels, float* dst) = nullptr;
   // Means over all pixels, which are `pixel` words apart, of some channels, as floats.
   void (*average)(const float* src, std::int64_t pixels, std::int64_t pixel, Range channels, float* dst);
@@ -100,10 +101,10 @@ inline int rows_at_once(const Convolution& layer) {
   return static_cast<int>(std::max<std::int64_t>(1, bytes / static_cast<std::int64_t>(sizeof(float)) / (layer.src_row / layer.groups)));
 }
 
-// A good tiles_at_once: transformed inputs of one group that stay in the second cache, in blocks as equal as can be.
-inline int winograd_block(int channels, int tiles) {
+// A good tiles_at_once: transformed inputs of one group, so many words for each tile, that stay in the second cache, in blocks as equal as can be.
+inline int winograd_block(int words, int tiles) {
   constexpr int bytes = 400 * 1024;
-  const int most = std::max(16, bytes / (winograd_points * static_cast<int>(sizeof(float))) / channels), blocks = (tiles + most - 1) / most;
+  const int most = std::max(16, bytes / (winograd_points * static_cast<int>(sizeof(float))) / words), blocks = (tiles + most - 1) / most;
   return (tiles + blocks - 1) / blocks;
 }
 

@@ -251,4 +251,31 @@ inline std::vector<float> pack_winograd(const Kernels& kernels, const std::vecto
   return packed;
 }
 
+// Winograd's transformed weights for kernels of bf16. `floats` transforms, and has panels as wide. What rounding takes from a weight is given to the next input channel's at the one
+// point whose inputs have a mean that is not 0, that of the sum of all nine weights.
+inline void pack_winograd_bf16(const Kernels& floats, const std::vector<float>& weights, int groups, int channels, float* dst) {
+  constexpr int sum_of_all = 1 * 6 + 1;
+  const std::vector<float> panels = pack_winograd(floats, weights, groups, channels);
+  std::vector<float> transformed(4 * weights.size());
+  floats.winograd_weights(panels.data(), groups, channels, transformed.data());
+  std::vector<int> begins(static_cast<std::size_t>(floats.panels(channels, nullptr)) + 1);
+  floats.panels(channels, begins.data());
+  const float* src = transformed.data();
+  for (int group = 0; group < groups; ++group)
+    for (std::size_t panel = 0; panel + 1 < begins.size(); ++panel) {
+      const int width = begins[panel + 1] - begins[panel];
+      for (int point = 0; point < winograd_points; ++point, src += channels * width, dst += channels / 2 * width)
+        for (int c = 0; c < width; ++c) {
+          float carried = 0;
+          for (int i = 0; i < channels; ++i) {
+            const float wanted = src[i * width + c] + carried;
+            const std::uint32_t code = to_bf16(wanted);
+            if (point == sum_of_all) carried = wanted - from_bf16(code);
+            float& packed = dst[i / 2 * width + c];
+            packed = std::bit_cast<float>((i % 2 == 0 ? 0 : std::bit_cast<std::uint32_t>(packed)) | code << (i % 2 * 16));
+          }
+        }
+    }
+}
+
 }  // namespace regnet::kernels
