@@ -46,6 +46,12 @@ TEST(Quantize, TheDemoLosesNextToNothing) {
     EXPECT_EQ(found["provenance"]["dtype"], dtype);
     EXPECT_EQ(found["preset"]["source"], "stored in the file");
   }
+  for (const char* isa : {"avx512", "avx512_vnni", "avx2"}) {  // those of them that this CPU has
+    const Result limited =
+        run_regnet("eval -q -o json --weights '" + file + "' --data " + images + " --dtype int8", std::string("REGNET_MAX_ISA=") + isa);
+    ASSERT_EQ(limited.exit_code, 0) << limited.err;
+    EXPECT_NEAR(Json::parse(limited.out)["top1_correct"].get<int>(), expected, 5) << isa;
+  }
   const Json inspected = Json::parse(run_regnet("inspect -o json '" + file + "'").out, nullptr, false);
   EXPECT_TRUE(inspected["problems"].empty()) << inspected["problems"];
   expect_refused("quantize " + weights + " --data " + images + " '" + file + "'", "exists already; --force replaces it");

@@ -75,6 +75,8 @@ was interrupted, and printed what it had counted until then.
 The best instruction set that regnet's own kernels may use, out of those that the CPU has:
 .BR amx ,
 .BR avx512 ,
+.B avx512_vnni
+(AVX-512 without BF16),
 .B avx2
 or
 .BR portable .

@@ -39,10 +39,11 @@ std::vector<Candidate> runnable() {
   add(avx2, avx2_int8_reduced_kernels(), "avx2");
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
-  add(avx512, avx512_kernels(), "avx512");
-  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16"), vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+  add(avx512, avx512_kernels(), "avx512_vnni");
+  add(vnni, avx512_vnni_f32_kernels(), "avx512_vnni");
   add(bf16, avx512_bf16_kernels(), "avx512");
-  add(bf16 && __builtin_cpu_supports("avx512vnni"), avx512_vnni_kernels(), "avx512");
+  add(bf16 && vnni, avx512_vnni_kernels(), "avx512");
   if (bf16 && has_amx(amx_bf16)) add(true, amx_bf16_kernels(), "amx");
   if (bf16 && has_amx(amx_int8)) add(true, amx_int8_kernels(), "amx");
 #endif
@@ -53,7 +54,7 @@ std::vector<Candidate> runnable() {
 const Kernels* choose(Element source, bool reduced_range = false) {
   const char* limit = std::getenv("REGNET_MAX_ISA");
   const std::string_view most = limit ? limit : "";
-  constexpr std::string_view all[] = {"portable", "avx2", "avx512", "amx"};
+  constexpr std::string_view all[] = {"portable", "avx2", "avx512_vnni", "avx512", "amx"};
   const Kernels* best = nullptr;
   const auto allows = [&](std::string_view isa) {
     for (const std::string_view known : all) {
@@ -91,7 +92,7 @@ bool bf16_is_faster() {
 
 bool int8_is_faster() {
   const Kernels* int8 = best_kernels(Element::u8);
-  return int8 && (!int8->floats || &best_kernels() == avx2_kernels());
+  return int8 && (int8->together == 1 || &best_kernels() == avx2_kernels());
 }
 
 std::vector<const Kernels*> runnable_kernels() {
@@ -104,6 +105,7 @@ std::vector<const Kernels*> runnable_kernels() {
 const Kernels* amx_int8_kernels() { return nullptr; }
 const Kernels* amx_bf16_kernels() { return nullptr; }
 const Kernels* avx512_vnni_kernels() { return nullptr; }
+const Kernels* avx512_vnni_f32_kernels() { return nullptr; }
 const Kernels* avx512_bf16_kernels() { return nullptr; }
 const Kernels* avx512_kernels() { return nullptr; }
 const Kernels* avx2_int8_reduced_kernels() { return nullptr; }

@@ -70,7 +70,8 @@ inline constexpr int winograd_points = 36;
 constexpr int winograd_tiles(int extent) { return (extent + 3) / 4; }
 
 struct Kernels {
-  const char* name;  // "avx512", "avx2", "portable", "avx512_bf16", "amx_bf16", "avx512_vnni", "amx_int8", "avx2_int8", "avx2_int8_reduced"
+  const char*
+      name;  // "avx512", "avx2", "portable", "avx512_bf16", "amx_bf16", "avx512_vnni", "avx512_vnni_f32", "amx_int8", "avx2_int8", "avx2_int8_reduced"
   Element source = Element::f32;    // what is multiplied with weights: as bf16 the weights are bf16, as u8 they are s8
   int together = 1;                 // of u8: how many products are added in 16 bits; weights must leave room (packing.hpp)
   const Kernels* floats = nullptr;  // of u8: those for sources of f32 with outputs of any element; nullptr where those that int8 leaves wide are bf16
@@ -108,7 +109,8 @@ inline int winograd_block(int words, int tiles) {
   return (tiles + blocks - 1) / blocks;
 }
 
-// The best of those for floats that this CPU can run, and that the environment's REGNET_MAX_ISA (amx, avx512, avx2, portable) allows.
+// The best of those for floats that this CPU can run, and that the environment's REGNET_MAX_ISA allows: amx, avx512, avx512_vnni (which is
+// AVX-512 without BF16), avx2 or portable.
 const Kernels& best_kernels();
 // The best of those for a source; nullptr where there are none. `reduced_range`: of u8, with weights of which four leave room in 16 bits, and not just two.
 const Kernels* best_kernels(Element source, bool reduced_range = false);
@@ -122,6 +124,7 @@ std::vector<const Kernels*> runnable_kernels();
 const Kernels* amx_int8_kernels();  // this and the following: nullptr where the compiler cannot make them or the system does not allow them
 const Kernels* amx_bf16_kernels();
 const Kernels* avx512_vnni_kernels();
+const Kernels* avx512_vnni_f32_kernels();
 const Kernels* avx512_bf16_kernels();
 const Kernels* avx512_kernels();
 const Kernels* avx2_int8_reduced_kernels();

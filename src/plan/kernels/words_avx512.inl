@@ -1,10 +1,16 @@
-// Reading and writing of words of two bf16 or four u8 with vectors of 16 lanes. Needs AVX512-BF16.
+// Reading and writing of words with vectors of 16 lanes: of two bf16, or of one float where there is no AVX512-BF16, and of four u8 or s8.
 
+#ifdef __AVX512BF16__
 constexpr Element wide = Element::bf16;
+#else
+constexpr Element wide = Element::f32;
+#endif
 
 // N channels as floats.
 template <int N>
 REGNET_INLINE Vec<N> widen(Element element, const float* at) {
+  if constexpr (wide == Element::f32)
+    if (element == wide) return load<N>(at);
   if constexpr (N == 16) {
     const auto* half = reinterpret_cast<const __m128i*>(at);
     if (element == Element::bf16)
@@ -19,19 +25,29 @@ REGNET_INLINE Vec<N> widen(Element element, const float* at) {
   }
 }
 
-// Rounded to nearest even; integers are the nearest that there are. What is no number becomes the least.
+// N channels of `wide`, rounded to nearest even.
+template <int N>
+REGNET_INLINE void store_wide(Vec<N> value, float* at) {
+#ifdef __AVX512BF16__
+  if constexpr (N == 16) _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), (__m256i)_mm512_cvtneps_pbh(value));
+  else _mm_storeu_si128(reinterpret_cast<__m128i*>(at), (__m128i)_mm256_cvtneps_pbh(value));
+#else
+  store<N>(at, value);
+#endif
+}
+
+// Integers are the nearest that there are. What is no number becomes the least.
 template <int N>
 REGNET_INLINE void narrow(Element element, Vec<N> value, float* at) {
+  if (element == wide) return store_wide<N>(value, at);
+  // As u8 what lies beyond 32 bits becomes the largest number without a sign.
   if constexpr (N == 16) {
-    if (element == Element::bf16) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), (__m256i)_mm512_cvtneps_pbh(value));
-    // As u8 what lies beyond 32 bits becomes the largest number without a sign.
     const __m128i bytes =
         element == Element::u8
             ? _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(_mm512_max_ps(value, _mm512_setzero_ps())))
             : _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(value, _mm512_set1_ps(-127)), _mm512_set1_ps(127))));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(at), bytes);
   } else {
-    if (element == Element::bf16) return _mm_storeu_si128(reinterpret_cast<__m128i*>(at), (__m128i)_mm256_cvtneps_pbh(value));
     const __m128i bytes =
         element == Element::u8
             ? _mm256_cvtusepi32_epi8(_mm256_cvtps_epi32(_mm256_max_ps(value, _mm256_setzero_ps())))
@@ -40,6 +56,7 @@ REGNET_INLINE void narrow(Element element, Vec<N> value, float* at) {
   }
 }
 
+#ifdef __AVX512BF16__
 // Three planes to pixels of four bf16, of which the last is 0.
 [[maybe_unused]] void weave(const float* planes, std::int64_t plane, int pixels, float* dst) {
   // Word 0 of a pixel holds the first two channels, word 1 the third.
@@ -58,3 +75,4 @@ REGNET_INLINE void narrow(Element element, Vec<N> value, float* at) {
     _mm512_mask_storeu_epi32(dst + 2 * x + 16, valid(8), _mm512_permutex2var_epi32(first, high, second));
   }
 }
+#endif

@@ -1,0 +1,54 @@
+// Products of u8 and s8 by AVX512-VNNI on CPUs without AVX512-BF16, as Cascade Lake and Ice Lake: what int8 leaves wide is floats.
+#if defined(__x86_64__)
+#include "plan/kernels/kernels.hpp"
+
+#include <immintrin.h>
+
+#define REGNET_ISA avx512_vnni
+#define REGNET_LANES 16
+namespace regnet::kernels::avx512_vnni {
+
+namespace {
+
+#include "plan/kernels/vectors.inl"
+
+#include "plan/kernels/direct.inl"
+
+#include "plan/kernels/words_avx512.inl"
+
+#include "plan/kernels/narrow.inl"
+
+#include "plan/kernels/vnni_avx512.inl"
+
+struct FloatProducts {
+  template <int N>
+  REGNET_INLINE static Vec<N> add(Vec<N> sum, Vec<N> weights, float word) {
+    return sum + weights * word;
+  }
+  template <int N>
+  REGNET_INLINE static Vec<N> finish(const Convolution&, Vec<N> sum, const float* bias, int channel) {
+    return sum + load<N>(bias + channel);
+  }
+};
+
+}  // namespace
+
+constexpr Kernels floats{
+    .name = "avx512", .panel_width = panel_width, .panels = panels, .convolve = convolve<Narrow<FloatProducts>>, .average = average<Element::f32>};
+constexpr Kernels int8{.name = "avx512_vnni_f32",
+                       .source = Element::u8,
+                       .floats = &floats,
+                       .panel_width = panel_width,
+                       .panels = panels,
+                       .convolve = convolve<Ending<Int8Products, Element::u8>>,
+                       .average = average<Element::u8>,
+                       .multiply_add = multiply_add_int8};
+
+}  // namespace regnet::kernels::avx512_vnni
+
+namespace regnet::kernels {
+
+const Kernels* avx512_vnni_f32_kernels() { return &avx512_vnni::int8; }
+
+}  // namespace regnet::kernels
+#endif

@@ -1,0 +1,77 @@
+// Products of u8 and s8 by AVX512-VNNI, and what all products of less than 32 bits have in common with vectors of 16 lanes: over vectors.inl, direct.inl, words_avx512.inl and
+// narrow.inl.
+
+// A word in all lanes, for vectors of 16 and for their lower halves alike. As an integer: on Zen 4 the instruction that spreads a float from memory takes the place of a product, this
+// one takes none.
+REGNET_INLINE __m512i spread(float word) { return _mm512_set1_epi32(__builtin_bit_cast(int, word)); }
+
+// Products of u8 and s8 and their sums are exact.
+struct Int8Products {
+  template <int N>
+  REGNET_INLINE static Vec<N> add(Vec<N> sum, Vec<N> weights, float word) {
+    if constexpr (N == 16) return _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum), spread(word), _mm512_castps_si512(weights)));
+    else
+      return _mm256_castsi256_ps(_mm256_dpbusd_epi32(_mm256_castps_si256(sum), _mm512_castsi512_si256(spread(word)), _mm256_castps_si256(weights)));
+  }
+  template <int N>
+  REGNET_INLINE static Vec<N> finish(const Convolution& layer, Vec<N> sum, const float* bias, int channel) {
+    const Vec<N> scales = load<N>(layer.scales + (bias - layer.bias) + channel);
+    if constexpr (N == 16) return _mm512_cvtepi32_ps(_mm512_castps_si512(sum)) * scales + load<N>(bias + channel);
+    else return _mm256_cvtepi32_ps(_mm256_castps_si256(sum)) * scales + load<N>(bias + channel);
+  }
+};
+
+// The end of a tile. Many take but a few hundred instructions until there, so that each counts: most outputs are u8, or `usual`, alone or with `usual` added.
+template <class Products, Element usual>
+struct Ending : Narrow<Products> {
+  template <int pixels, int vectors, bool half>
+  REGNET_INLINE static void end_tile(const Convolution& layer, const Vec<16> (&sums)[pixels][vectors > 0 ? vectors : 1],
+                                     const Vec<8> (&half_sums)[pixels], const float* bias, const float* residual, const std::int64_t* places,
+                                     float* dst) {
+    const Element element = layer.dst_element;
+    const auto end_all = [&]<Element to, bool adds>() __attribute__((always_inline)) {
+      const auto one = [&]<int N>(Vec<N> sum, int pixel, int channel) __attribute__((always_inline)) {
+        Vec<N> value = Products::template finish<N>(layer, sum, bias, channel);
+        if constexpr (adds) value += widen<N>(to, residual + places[pixel] + words(to, channel)) * layer.residual_scale;
+        if (to != Element::u8 && layer.relu) value = relu<N>(value);
+        narrow<N>(to, value, dst + places[pixel] + words(to, channel));
+      };
+      REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
+        REGNET_UNROLL for (int v = 0; v < vectors; ++v) one.template operator()<16>(sums[p][v], p, 16 * v);
+        if constexpr (half) one.template operator()<8>(half_sums[p], p, 16 * vectors);
+      }
+    };
+    if (element == usual && residual && layer.residual_element == usual && layer.residual_pixel == layer.dst_pixel)
+      return end_all.template operator()<usual, true>();
+    if (element == Element::u8 && !residual) return end_all.template operator()<Element::u8, false>();
+    if constexpr (usual != Element::u8)
+      if (element == usual && !residual) return end_all.template operator()<usual, false>();
+    // The rest in a loop, and so in memory: a copy, or the sums would be there from the beginning.
+    Vec<16> kept[pixels][vectors > 0 ? vectors : 1];
+    Vec<8> half_kept[pixels];
+    REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
+      REGNET_UNROLL for (int v = 0; v < vectors; ++v) kept[p][v] = sums[p][v];
+      if constexpr (half) half_kept[p] = half_sums[p];
+    }
+    for (int p = 0; p < pixels; ++p) {
+      REGNET_UNROLL for (int v = 0; v < vectors; ++v) Narrow<Products>::template end<16>(layer, kept[p][v], 16 * v, bias, residual, places[p], dst);
+      if constexpr (half) Narrow<Products>::template end<8>(layer, half_kept[p], 16 * vectors, bias, residual, places[p], dst);
+    }
+  }
+};
+
+template <class Products>
+std::int64_t multiply_add(std::int64_t loops) {
+  constexpr int chains = 12;  // more than the latency of one hides
+  Vec<16> sums[chains]{}, factors = _mm512_castsi512_ps(_mm512_set1_epi32(0x01010101));
+  REGNET_UNROLL for (int i = 0; i < chains; ++i) asm volatile("" : "+v"(sums[i]));
+  asm volatile("" : "+v"(factors));
+  for (std::int64_t loop = 0; loop < loops; ++loop) {
+    REGNET_UNROLL for (int i = 0; i < chains; ++i) sums[i] = Products::template add<16>(sums[i], factors, factors[0]);
+    asm volatile("" : : : "memory");
+  }
+  REGNET_UNROLL for (int i = 0; i < chains; ++i) asm volatile("" : : "v"(sums[i]));
+  return std::int64_t{2} * chains * 16;
+}
+
+std::int64_t multiply_add_int8(std::int64_t loops) { return 4 * multiply_add<Int8Products>(loops); }
