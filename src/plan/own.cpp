@@ -141,18 +141,23 @@ class OwnSession final : public SessionImpl {
     }
   }
 
+  // One thread at a time is held to be in the way: what others cost shows when it is gone.
   void judge_lateness(Clock::time_point began) {
     const Clock::time_point now = Clock::now();
     const Clock::duration run = now - began;
     const auto active = static_cast<int>(x_active.size());
+    const Member* latest = nullptr;
+    for (const int i : x_active)
+      if (const Member& member = x_members[static_cast<std::size_t>(i)]; !latest || member.waited_for > latest->waited_for) latest = &member;
     for (std::size_t i = 1, at = 1; i < x_members.size(); ++i) {
       Member& member = x_members[i];
+      const Clock::duration waited = std::min(std::exchange(member.waited_for, {}), run);
       if (at == x_active.size() || x_active[at] != static_cast<int>(i)) {
-        member.rest.without(run, active + 1);
+        member.rest.without(run, active);
         continue;
       }
       ++at;
-      member.rests_until = now + member.rest.after(run, std::min(std::exchange(member.waited_for, {}), run), active);
+      member.rests_until = now + member.rest.after(run, &member == latest ? waited : Clock::duration{}, active);
     }
   }
 

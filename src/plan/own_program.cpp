@@ -121,7 +121,7 @@ std::size_t take_slot(std::vector<Slot>& slots, NodeId id, NodeId last_use, cons
   return best;
 }
 
-// What reads an output of this node, or else images.
+// What makes this node's output.
 const kernels::Kernels& kernels_for(const Program& program, NodeId id) {
   const std::vector<NodeId>& inputs = program.graph.node(id).inputs;
   const kernels::Kernels& best = *kernels::best_kernels(program.element(inputs.empty() ? 0 : inputs[0]), program.quantization.reduced_range);

@@ -95,7 +95,7 @@ bool can_be_narrow(const Graph& fused);
 Way best_way(const Conv& conv, const Dims& dims, bool compact, kernels::Element source = kernels::Element::f32);
 
 // Precondition: can_be_programmed, there are kernels for that precision, and int8 has a quantization. Throws invalid_argument when that lacks a
-// scale or has one that is not positive.
+// scale or has one that is not positive, and for a way that the kernels do not have.
 Program make_program(Graph fused, Precision precision, Quantization quantization, const Ways& ways, bool compact);
 
 // Folds and packs all weights, on several threads; `packed` is zeroed memory for weights_floats. Throws what refuse_errors throws; returns what else was found.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace regnet::detail {
 
@@ -16,10 +17,12 @@ class Rest {
   Duration after(Duration run, Duration waited, int threads) {
     // A core that is taken costs more than the waiting that is seen, since threads are moved about, and the caller may be held up itself.
     const bool is_held_up = waited > run / 8;
-    if (x_usual == Duration{} && is_held_up) return shortest;  // to see what a run takes without
-    x_usual = x_usual == Duration{} ? run : is_held_up ? std::min(run - waited, x_usual) : std::min(run, x_usual + x_usual / 32);
-    const Duration alone = x_usual * threads / (threads - 1);  // what the run would have taken the others
-    if (!is_held_up) run = std::min(run, x_usual);
+    const bool is_first = x_work == Duration{};
+    if (is_first && is_held_up && !std::exchange(x_probed, true)) return shortest;  // to see what a run takes without
+    const Duration work = (is_held_up ? run - waited : run) * threads, grown = x_work + x_work / 32;
+    x_work = is_first ? work : std::min(work, is_held_up ? x_work : grown);
+    const Duration alone = x_work / (threads - 1);  // what the run would have taken the others
+    if (!is_held_up) run = std::min(run, x_work / threads);
     const Duration most_regret = std::max(least_regret, alone);
     x_regret = std::clamp(x_regret + run - alone, Duration{}, most_regret);
     if (x_regret == Duration{}) x_runs = std::max(x_runs / 2, least_runs);
@@ -29,10 +32,10 @@ class Rest {
     return rest;
   }
 
-  // A run without this thread, which would be one of `threads`, took `run`.
+  // `threads` threads without this one took `run`.
   void without(Duration run, int threads) {
-    const Duration usual = run * (threads - 1) / threads;
-    x_usual = x_usual == Duration{} ? usual : std::min(usual, x_usual);
+    const Duration work = run * threads;
+    x_work = x_work == Duration{} ? work : std::min(work, x_work + x_work / 32);
   }
 
  private:
@@ -40,9 +43,10 @@ class Rest {
   static constexpr Duration shortest = std::chrono::milliseconds(20), longest = std::chrono::seconds(2);
   static constexpr int least_runs = 8, most_runs = 64;
 
-  Duration x_usual{};   // what a run takes that is not held up
+  Duration x_work{};    // what a run that is not held up takes, times its threads
   Duration x_regret{};  // what has been lost by having the thread, less what was gained since; the next loss after a rest leads to the next
   int x_runs = least_runs;
+  bool x_probed = false;  // has rested once without a reason, since all runs had been held up
 };
 
 }  // namespace regnet::detail

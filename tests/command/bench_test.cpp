@@ -59,6 +59,7 @@ TEST(Bench, AnswersInTurnsUntilTheInputEnds) {
 }
 
 TEST(Bench, BadInputIsOneLine) {
+  expect_refused("bench -q -m regnetx_200mf --resolution 64 --min-time 0.01 --dtype f32 --reduce-range", "--reduce-range is for --dtype int8");
   expect_refused("bench -m regnetx_1mf", "no such RegNetX");
   expect_refused("bench -m 'regnety_*'", "no network fits 'regnety_*'");
   for (const char* numbers : {"0", "2-1", "x", "1,,2", "5000", "1-"})

@@ -23,7 +23,7 @@ struct Simulation {
     for (Duration now{}; now < until; ++runs) {
       if (now < rests_until) {
         now += work / (threads - 1);
-        rest.without(work / (threads - 1), threads);
+        rest.without(work / (threads - 1), threads - 1);
         continue;
       }
       const Duration late = waited(now), run = work / threads + late + unseen * late;
@@ -58,6 +58,45 @@ TEST(Rest, AThreadWhoseCoreIsTakenRestsAndIsTriedAgainMoreAndMoreSeldom) {
         EXPECT_LT(simulation.with_thread, 10 + simulation.runs / 40) << threads << " threads, " << work.count() << " us of work";
         EXPECT_GE(simulation.rests, 5);
       }
+}
+
+// A thread that is late in each run, as on a slower core, is worth its place as long as runs take less time with it.
+TEST(Rest, AThreadThatIsAlwaysLateAndYetOfUseStays) {
+  for (const auto work : {milliseconds(10), milliseconds(100)}) {
+    Rest rest;
+    int rests = 0, runs = 0;
+    for (Duration now{}, rests_until{}; now < std::chrono::seconds(100); ++runs) {
+      const double slower = now < std::chrono::seconds(20) ? 1 : 1.3;  // the whole machine, from then on
+      if (now < rests_until) {
+        const Duration run = std::chrono::duration_cast<Duration>(work * slower);
+        now += run;
+        rest.without(run, 1);
+        continue;
+      }
+      const Duration run = std::chrono::duration_cast<Duration>(0.8 * slower * work), waited = 3 * run / 8;
+      now += run;
+      const Duration rests_for = rest.after(run, waited, 2);
+      if (rests_for > Duration{}) ++rests;
+      rests_until = now + rests_for;
+    }
+    EXPECT_LT(rests, 8) << work.count() << " ms of work, " << runs << " runs";
+  }
+}
+
+// What two threads take is not what four take.
+TEST(Rest, WorkIsSharedByAsManyThreadsAsThereAre) {
+  Rest rest;
+  const auto work = milliseconds(40);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(rest.after(work / 4, {}, 4), Duration{});
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(rest.after(work / 2 + milliseconds(4), milliseconds(4), 2), Duration{}) << i;
+}
+
+// Runs that are seldom: a rest is over before the next one.
+TEST(Rest, RestsGrowWhereRunsAreSeldom) {
+  Rest rest;
+  Duration longest{};
+  for (int i = 0; i < 20; ++i) longest = std::max(longest, rest.after(milliseconds(50), milliseconds(45), 2));
+  EXPECT_GT(longest, milliseconds(300));
 }
 
 TEST(Rest, AThreadComesBackWhenItsCoreIsFreeAgain) {

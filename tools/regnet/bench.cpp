@@ -118,7 +118,11 @@ Network prepare(const std::string& name, const BenchOptions& options) {
   network.macs = static_cast<double>(regnet::complexity(graph).macs);
   network.image = regnet::synthetic_input(static_cast<std::size_t>(graph.input_dims().count()));
   network.expected.resize(static_cast<std::size_t>(graph.classes()));
-  if (options.dtype == "int8" && network.quantization.scales.empty()) {
+  const bool makes_int8 = options.dtype == "int8" && network.quantization.scales.empty();
+  if (options.reduce_range && !makes_int8)
+    regnet::fail(regnet::Code::invalid_argument, "bench: --reduce-range is for --dtype int8 of weights that are not quantised yet, found ",
+                 network.quantization.scales.empty() ? "another dtype" : "quantised ones");
+  if (makes_int8) {
     bool given = false;
     network.quantization = regnet::calibrate(network.weights, [&](std::span<float> image) {
       std::copy(network.image.begin(), network.image.end(), image.begin());
@@ -309,6 +313,7 @@ Json measure(const Network& network, const BenchOptions& options, int batch, int
   row["provenance"] = {{"cpu", regnet::cpu_name()},
                        {"backend", name_of(plan.backend())},
                        {"compact", options.compact},
+                       {"reduced_range", network.quantization.reduced_range},
                        {"tuning", options.tuning},
                        {"hint", options.hint},
                        {"instructions", limits.instructions},

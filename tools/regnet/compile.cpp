@@ -47,7 +47,7 @@ Command add_compile(CLI::App& regnet) {
   app->add_option("out", options->out, "The plan file to write; predict and eval take it as --weights")->type_name("FILE")->required();
   app->add_option("--weights-key", options->weights_key, weights_key_help)->type_name("KEY");
   app->add_option("--dtype", options->dtype, dtype_help)->check(CLI::IsMember(dtype_names));
-  app->add_flag("--compact", options->compact, "Weights at their own size: up to half the memory, about 5% slower from 3.2GF up");
+  app->add_flag("--compact", options->compact, "Weights at their own size: up to half the memory, about 5% slower from 3.2GF up, more in bf16");
   app->add_flag("--force", options->force, "Replace a file that exists");
   app->add_flag("-q,--quiet", options->quiet, "No notes on stderr");
   options->recipe.add_options(*app);
