@@ -20,6 +20,6 @@ leave_out() {  # leave_out FLAG FILE...: unless the CPU has the flag
 }
 leave_out amx_int8 src/plan/kernels/amx.cpp
 leave_out avx512_bf16 src/plan/kernels/avx512_narrow.cpp src/plan/kernels/words_avx512.inl
-leave_out avx512_vnni src/plan/kernels/avx512_vnni.cpp src/plan/kernels/vnni_avx512.inl
+leave_out avx512_vnni src/plan/kernels/avx512_vnni_f32.cpp src/plan/kernels/vnni_avx512.inl
 leave_out avx512f src/plan/kernels/avx512.cpp
 gcovr --root . --filter include/ --filter src/ ${excluded[@]+"${excluded[@]}"} --txt build/coverage/lines.txt --print-summary --fail-under-line 90 -j "$(nproc)" build/coverage

@@ -63,17 +63,6 @@ struct Int8Products {
   }
 };
 
-struct FloatProducts {
-  template <int N>
-  REGNET_INLINE static Vec<N> add(Vec<N> sum, Vec<N> weights, float word) {
-    return sum + weights * word;
-  }
-  template <int N>
-  REGNET_INLINE static Vec<N> finish(const Convolution&, Vec<N> sum, const float* bias, int channel) {
-    return sum + load<N>(bias + channel);
-  }
-};
-
 // Most outputs are u8, of sums alone or with u8 added. Many tiles take but a few hundred instructions until here, so that each counts.
 struct Int8 : Narrow<Int8Products> {
   template <int pixels, int vectors, bool>

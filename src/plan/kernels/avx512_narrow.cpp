@@ -46,17 +46,8 @@ struct Bf16Values {
   REGNET_INLINE static void write(float* at, Vec<N> value) {
     narrow<N>(Element::bf16, value, at);
   }
-  struct Sums {
+  struct Sums : Narrow<Bf16Products> {
     static constexpr int words(const Convolution&, int channels) { return channels; }
-    static constexpr int residual_words(const Convolution&, int channels) { return channels; }
-    template <int N>
-    REGNET_INLINE static Vec<N> begin(const float*) {
-      return Vec<N>{};
-    }
-    template <int N>
-    REGNET_INLINE static Vec<N> add_products(Vec<N> sum, Vec<N> weights, float word) {
-      return Bf16Products::add<N>(sum, weights, word);
-    }
     template <int N>
     REGNET_INLINE static void end(const Convolution&, Vec<N> sum, int channel, const float*, const float*, std::int64_t place, float* dst) {
       store<N>(dst + place + channel, sum);

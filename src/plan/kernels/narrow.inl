@@ -40,3 +40,15 @@ struct Narrow {
     narrow<N>(layer.dst_element, value, dst + place + words(layer, channel));
   }
 };
+
+// Of what int8 leaves wide, where that is floats.
+struct FloatProducts {
+  template <int N>
+  REGNET_INLINE static Vec<N> add(Vec<N> sum, Vec<N> weights, float word) {
+    return sum + weights * word;
+  }
+  template <int N>
+  REGNET_INLINE static Vec<N> finish(const Convolution&, Vec<N> sum, const float* bias, int channel) {
+    return sum + load<N>(bias + channel);
+  }
+};

@@ -251,7 +251,7 @@ inline std::vector<float> pack_winograd(const Kernels& kernels, const std::vecto
   return packed;
 }
 
-// Winograd's transformed weights for kernels of bf16. `floats` transforms, and has panels as wide. What rounding takes from a weight is given to the next input channel's at the one
+// Winograd's transformed weights for kernels of bf16. `floats` transforms, and has panels as wide; `dst` is zeroed. What rounding takes from a weight is given to the next input channel's at the one
 // point whose inputs have a mean that is not 0, that of the sum of all nine weights.
 inline void pack_winograd_bf16(const Kernels& floats, const std::vector<float>& weights, int groups, int channels, float* dst) {
   constexpr int sum_of_all = 1 * 6 + 1;
@@ -272,7 +272,7 @@ inline void pack_winograd_bf16(const Kernels& floats, const std::vector<float>& 
             const std::uint32_t code = to_bf16(wanted);
             if (point == sum_of_all) carried = wanted - from_bf16(code);
             float& packed = dst[i / 2 * width + c];
-            packed = std::bit_cast<float>((i % 2 == 0 ? 0 : std::bit_cast<std::uint32_t>(packed)) | code << (i % 2 * 16));
+            packed = std::bit_cast<float>(std::bit_cast<std::uint32_t>(packed) | code << (i % 2 * 16));
           }
         }
     }

@@ -4,9 +4,9 @@
 
 #include <immintrin.h>
 
-#define REGNET_ISA avx512_vnni
+#define REGNET_ISA avx512_vnni_f32
 #define REGNET_LANES 16
-namespace regnet::kernels::avx512_vnni {
+namespace regnet::kernels::avx512_vnni_f32 {
 
 namespace {
 
@@ -19,17 +19,6 @@ namespace {
 #include "plan/kernels/narrow.inl"
 
 #include "plan/kernels/vnni_avx512.inl"
-
-struct FloatProducts {
-  template <int N>
-  REGNET_INLINE static Vec<N> add(Vec<N> sum, Vec<N> weights, float word) {
-    return sum + weights * word;
-  }
-  template <int N>
-  REGNET_INLINE static Vec<N> finish(const Convolution&, Vec<N> sum, const float* bias, int channel) {
-    return sum + load<N>(bias + channel);
-  }
-};
 
 }  // namespace
 
@@ -44,11 +33,11 @@ constexpr Kernels int8{.name = "avx512_vnni_f32",
                        .average = average<Element::u8>,
                        .multiply_add = multiply_add_int8};
 
-}  // namespace regnet::kernels::avx512_vnni
+}  // namespace regnet::kernels::avx512_vnni_f32
 
 namespace regnet::kernels {
 
-const Kernels* avx512_vnni_f32_kernels() { return &avx512_vnni::int8; }
+const Kernels* avx512_vnni_f32_kernels() { return &avx512_vnni_f32::int8; }
 
 }  // namespace regnet::kernels
 #endif
