@@ -200,7 +200,7 @@ class OwnSession final : public SessionImpl {
           }
           const Range rows{0, x_program.node(step).dims.height};
           if (p == 0 && x_program.place(step.node).clears) x_steps.clear_border(arena(i), step.node, rows);
-          x_steps.convolve(arena(i), step, rows, part(units, parts, p));
+          x_steps.convolve(arena(i), step, rows, part(units, parts, p), false);
         }
     }
   }
@@ -215,7 +215,7 @@ class OwnSession final : public SessionImpl {
       if (division.is_banded(step)) {
         const Step& next = x_program.steps[++i];
         x_steps.convolve_banded(arena, step, next, part(x_program.node(next).dims.height, threads, thread),
-                                lane.scratch[static_cast<std::size_t>(thread)].data());
+                                lane.scratch[static_cast<std::size_t>(thread)].data(), threads > 1);
       } else {
         do_step(lane, arena, division, step, thread, image, logits);
       }
@@ -233,7 +233,7 @@ class OwnSession final : public SessionImpl {
         if (!x_steps.copy_input(arena, step, part(dims.height, threads, thread), image)) x_broken.store(true, std::memory_order_relaxed);
         return;
       case Kind::convolution:
-        if (step.way == Way::direct) return convolve(arena, step, division.split(step), thread);
+        if (step.way == Way::direct) return convolve(arena, step, division, thread);
         return x_steps.winograd(arena, step, part(winograd_blocks(x_program, step), threads, thread),
                                 lane.scratch[static_cast<std::size_t>(thread)].data());
       case Kind::average: return x_steps.average(arena, step, part(dims.channels / 8, threads, thread));
@@ -241,21 +241,23 @@ class OwnSession final : public SessionImpl {
     }
   }
 
-  void convolve(float* arena, const Step& step, Split split, int thread) const {
+  void convolve(float* arena, const Step& step, const Division& division, int thread) const {
+    const Split split = division.split(step);
+    const bool shared = division.threads() > 1;
     const int height = x_program.node(step).dims.height;
     if (split.by_rows > 1 || split.by_panels == 1)
       return x_steps.convolve(arena, step, part(height, split.by_rows, thread / split.by_panels),
-                              part(step.panels, split.by_panels, thread % split.by_panels));
+                              part(step.panels, split.by_panels, thread % split.by_panels), shared);
     // Panel after panel, each of some rows: a thread's part may begin and end within a panel.
     const Range part_of_all = part(step.panels * height, split.by_panels, thread);
     for (int at = part_of_all.begin; at < part_of_all.end;) {
       const int panel = at / height, row = at % height, whole = row == 0 ? (part_of_all.end - at) / height : 0;
       if (whole > 0) {
-        x_steps.convolve(arena, step, {0, height}, {panel, panel + whole});
+        x_steps.convolve(arena, step, {0, height}, {panel, panel + whole}, shared);
         at += whole * height;
       } else {
         const int end = std::min(height, row + part_of_all.end - at);
-        x_steps.convolve(arena, step, {row, end}, {panel, panel + 1});
+        x_steps.convolve(arena, step, {row, end}, {panel, panel + 1}, shared);
         at += end - row;
       }
     }

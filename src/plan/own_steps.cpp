@@ -80,9 +80,13 @@ void OwnSteps::in_chunks(const Step& step, const kernels::Convolution& layer, Ra
   }
 }
 
-void OwnSteps::convolve(float* arena, const Step& step, Range rows, Range panels) const { in_chunks(step, convolution(arena, step), rows, panels); }
+void OwnSteps::convolve(float* arena, const Step& step, Range rows, Range panels, bool shared) const {
+  kernels::Convolution layer = convolution(arena, step);
+  layer.shared = shared;
+  in_chunks(step, layer, rows, panels);
+}
 
-void OwnSteps::convolve_banded(float* arena, const Step& first, const Step& second, Range rows, float* band) const {
+void OwnSteps::convolve_banded(float* arena, const Step& first, const Step& second, Range rows, float* band, bool shared) const {
   const Conv& conv = std::get<Conv>(x_program.node(second).op);
   const Place& between = x_program.place(first.node);
   const int height = x_program.node(first).dims.height, border = conv.kernel / 2;
@@ -102,6 +106,7 @@ void OwnSteps::convolve_banded(float* arena, const Step& first, const Step& seco
     for (done = std::max(done, std::min(end, height)); done < end; ++done) std::fill_n(band + (done - top) * between.row, between.row, 0.0f);
     layer = convolution(arena, second);
     layer.src = band + (-border - top) * between.row;
+    layer.shared = shared;
     in_chunks(second, layer, out, {0, second.panels});
   }
 }

@@ -14,10 +14,10 @@ class OwnSteps {
   void clear_border(float* arena, NodeId id, kernels::Range rows) const;
   // Images come as planes, activations are pixels. False: there is NaN or infinity among them.
   bool copy_input(float* arena, const Step& step, kernels::Range rows, const float* image) const;
-  // Panels of all groups are counted through.
-  void convolve(float* arena, const Step& step, kernels::Range rows, kernels::Range panels) const;
+  // Panels of all groups are counted through. `shared`: other threads write to this arena too.
+  void convolve(float* arena, const Step& step, kernels::Range rows, kernels::Range panels, bool shared) const;
   // Rows of the second of two steps that are banded; of the first as much as those need, in `band`: band_floats of the first step.
-  void convolve_banded(float* arena, const Step& first, const Step& second, kernels::Range rows, float* band) const;
+  void convolve_banded(float* arena, const Step& first, const Step& second, kernels::Range rows, float* band, bool shared) const;
   void winograd(float* arena, const Step& step, kernels::Range blocks, float* scratch) const;
   void average(float* arena, const Step& step, kernels::Range eights) const;
   void linear(float* arena, const Step& step, kernels::Range panels, float* logits) const;

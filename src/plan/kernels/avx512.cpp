@@ -1,6 +1,8 @@
 #if defined(__x86_64__)
 #include "plan/kernels/kernels.hpp"
 
+#include <immintrin.h>
+
 #include <utility>
 
 #define REGNET_ISA avx512

@@ -36,6 +36,7 @@ struct Convolution {
   int groups = 1, channels = 0;  // output channels of a group, a multiple of 8
   int out_channels = 0;          // of all groups; the last group may have fewer than the others
   bool relu = false;
+  bool shared = false;  // by several cores: the destination's lines may be another's, and are fetched before there is what to write
   // Only of kernels for less than 32 bits. Sums of u8 are multiplied with `scales`, by output channel; then the bias is added, and what is `residual_scale` times the residual.
   Element dst_element = Element::f32, residual_element = Element::f32;
   std::int64_t residual_pixel = 0;  // from one pixel to the next; there is nothing between rows, here and in dst, where something is added

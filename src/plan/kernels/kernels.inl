@@ -10,6 +10,7 @@ namespace {
 struct F32 {
   static constexpr int words(const Convolution&, int channels) { return channels; }
   static constexpr int residual_words(const Convolution&, int channels) { return channels; }
+  static constexpr std::int64_t residual_place(const Convolution&, std::int64_t place) { return place; }
   template <int N>
   REGNET_INLINE static Vec<N> begin(const float* bias) {
     return load<N>(bias);

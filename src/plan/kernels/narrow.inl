@@ -20,6 +20,9 @@ template <class Products>
 struct Narrow {
   REGNET_INLINE static int words(const Convolution& layer, int channels) { return REGNET_ISA::words(layer.dst_element, channels); }
   REGNET_INLINE static int residual_words(const Convolution& layer, int channels) { return REGNET_ISA::words(layer.residual_element, channels); }
+  REGNET_INLINE static std::int64_t residual_place(const Convolution& layer, std::int64_t place) {
+    return kernels::residual_place(place, layer.dst_pixel, layer.residual_pixel);
+  }
   template <int N>
   REGNET_INLINE static Vec<N> begin(const float*) {
     return Vec<N>{};
@@ -33,7 +36,7 @@ struct Narrow {
                                 float* dst) {
     Vec<N> value = Products::template finish<N>(layer, sum, bias, channel);
     if (residual) {
-      const float* at = residual + residual_place(place, layer.dst_pixel, layer.residual_pixel) + residual_words(layer, channel);
+      const float* at = residual + residual_place(layer, place) + residual_words(layer, channel);
       value += widen<N>(layer.residual_element, at) * layer.residual_scale;
     }
     if (layer.relu) value = relu<N>(value);

@@ -36,6 +36,13 @@ REGNET_INLINE void store(float* at, Vec<N> value) {
 }
 template <int N>
 REGNET_INLINE Vec<N> relu(Vec<N> value) {
+#ifdef __AVX512F__
+  if constexpr (N == 16) {
+    Vec<16> zero{};
+    asm volatile("" : "+v"(zero));      // or the compiler keeps it in a register all the time, which the sums of a tile need
+    return _mm512_max_ps(value, zero);  // one instruction where the compiler takes two
+  }
+#endif
   return value > 0 ? value : Vec<N>{};
 }
 

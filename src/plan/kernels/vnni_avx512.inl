@@ -30,13 +30,27 @@ struct Ending : Narrow<Products> {
                                      float* dst) {
     const Element element = layer.dst_element;
     const auto end_all = [&]<Element to, bool adds>() __attribute__((always_inline)) {
-      const auto one = [&]<int N>(Vec<N> sum, int pixel, int channel) __attribute__((always_inline)) {
+      const auto finished = [&]<int N>(Vec<N> sum, int pixel, int channel) __attribute__((always_inline)) {
         Vec<N> value = Products::template finish<N>(layer, sum, bias, channel);
         if constexpr (adds) value += widen<N>(to, residual + places[pixel] + words(to, channel)) * layer.residual_scale;
         if (to != Element::u8 && layer.relu) value = relu<N>(value);
-        narrow<N>(to, value, dst + places[pixel] + words(to, channel));
+        return value;
       };
-      REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
+      const auto one = [&]<int N>(Vec<N> sum, int pixel, int channel) __attribute__((always_inline)) {
+        narrow<N>(to, finished.template operator()<N>(sum, pixel, channel), dst + places[pixel] + words(to, channel));
+      };
+      int p = 0;
+      if constexpr (to == Element::u8 && vectors == 2 && !half) {
+        REGNET_UNROLL for (; p + 1 < pixels; p += 2)
+            narrow_u8(finished.template operator()<16>(sums[p][0], p, 0), finished.template operator()<16>(sums[p][1], p, 16),
+                      finished.template operator()<16>(sums[p + 1][0], p + 1, 0), finished.template operator()<16>(sums[p + 1][1], p + 1, 16),
+                      dst + places[p], dst + places[p + 1]);
+      }
+      if constexpr (to == Element::bf16 && vectors == 2 && !half) {
+        REGNET_UNROLL for (; p < pixels; ++p)
+            store_bf16(finished.template operator()<16>(sums[p][0], p, 0), finished.template operator()<16>(sums[p][1], p, 16), dst + places[p]);
+      }
+      REGNET_UNROLL for (; p < pixels; ++p) {
         REGNET_UNROLL for (int v = 0; v < vectors; ++v) one.template operator()<16>(sums[p][v], p, 16 * v);
         if constexpr (half) one.template operator()<8>(half_sums[p], p, 16 * vectors);
       }

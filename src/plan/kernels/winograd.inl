@@ -96,6 +96,9 @@ void winograd(const Winograd& layer, Range blocks, float* scratch) {
   gemm.tap_count = 1;
   gemm.tap_length = static_cast<int>(words);
   gemm.src_pixel = words;
+  Part part;
+  part.layer = &gemm;
+  part.depth = words;
   for (int block = blocks.begin; block < blocks.end; ++block) {
     const int group = block / per_group, first = block % per_group * layer.tiles_at_once;
     const int count = smaller(layer.tiles_at_once, tiles - first);
@@ -123,10 +126,11 @@ void winograd(const Winograd& layer, Range blocks, float* scratch) {
       gemm.dst_pixel = width;
       for (int point = 0; point < winograd_points; ++point) {
         const float* of_point = weights + point * weights_plane;
+        part.panels = {of_point, no_bias, nullptr, products + point * product_plane, 0};
+        part.start.src = inputs + point * input_plane;
         // Weights that are kept come from far: those of the next point are fetched while this one's are used.
-        Ahead ahead{of_point + weights_plane, layer.transformed ? of_point + 2 * weights_plane : nullptr, 16};
-        convolve_group<typename Values::Sums>(gemm, {0, 1}, {0, 1, width, width}, inputs + point * input_plane, of_point, no_bias, nullptr,
-                                              products + point * product_plane, words, ahead);
+        part.ahead = {of_point + weights_plane, layer.transformed ? of_point + 2 * weights_plane : nullptr, 16};
+        convolve_group<typename Values::Sums>(part, {0, 1}, width, width);
       }
       for (int i = 0; i < count; ++i) {
         const int ty = (first + i) / across, tx = (first + i) % across;

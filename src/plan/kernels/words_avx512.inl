@@ -36,6 +36,13 @@ REGNET_INLINE void store_wide(Vec<N> value, float* at) {
 #endif
 }
 
+// The same for 32 channels.
+[[maybe_unused]] REGNET_INLINE void store_bf16([[maybe_unused]] Vec<16> first, [[maybe_unused]] Vec<16> second, [[maybe_unused]] float* at) {
+#ifdef __AVX512BF16__
+  _mm512_storeu_si512(at, (__m512i)_mm512_cvtne2ps_pbh(second, first));
+#endif
+}
+
 // Integers are the nearest that there are. What is no number becomes the least.
 template <int N>
 REGNET_INLINE void narrow(Element element, Vec<N> value, float* at) {
@@ -54,6 +61,17 @@ REGNET_INLINE void narrow(Element element, Vec<N> value, float* at) {
             : _mm256_cvtepi32_epi8(_mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(value, _mm256_set1_ps(-127)), _mm256_set1_ps(127))));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(at), bytes);
   }
+}
+
+// The same as u8 of two pixels with 32 channels each, in fewer instructions.
+[[maybe_unused]] REGNET_INLINE void narrow_u8(Vec<16> a, Vec<16> b, Vec<16> c, Vec<16> d, float* first, float* second) {
+  // What is less than 0 becomes 0 in packing; what is no number is the least integer before.
+  const auto integers = [](Vec<16> value) { return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_set1_ps(255), value)); };
+  const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(integers(a), integers(b)), _mm512_packs_epi32(integers(c), integers(d)));
+  // Each quarter has four bytes of each of the four.
+  const __m512i in_order = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(first), _mm512_castsi512_si256(in_order));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(second), _mm512_extracti64x4_epi64(in_order, 1));
 }
 
 #ifdef __AVX512BF16__
