@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <random>
@@ -122,8 +123,13 @@ double largest_error(const Kernels& kernels, const Shape& s, Element dst_element
   const auto size = [](auto... extents) { return (static_cast<std::size_t>(extents) * ...); };
   const std::vector<float> src = random_values(src_element, size(src_rows, src_columns, src_channels), generator),
                            weights = random_values(weights_element, size(channels, s.in, area), generator),
-                           residual = random_values(added.value_or(Element::bf16), size(s.rows, s.columns, channels), generator),
-                           bias = random_values(Element::bf16, size(channels), generator);
+                           residual = random_values(added.value_or(Element::bf16), size(s.rows, s.columns, channels), generator);
+  std::vector<float> bias = random_values(Element::bf16, size(channels), generator);
+  const bool steps = dst_element == Element::u8 || dst_element == Element::s8;
+  if (steps) {  // what 32 bits do not hold, and no number, which becomes the least
+    for (const float value : {1e12f, -1e12f, std::numeric_limits<float>::quiet_NaN()})
+      bias[std::uniform_int_distribution<std::size_t>(0, bias.size() - 1)(generator)] = value;
+  }
   // Sums of about this size come to about 40.
   const double typical = std::sqrt(static_cast<double>(s.in * area)) * (src_element == Element::u8 ? 148 * 73 : 1);
   const float residual_scale = 0.75f;
@@ -192,9 +198,9 @@ double largest_error(const Kernels& kernels, const Shape& s, Element dst_element
         const auto place = static_cast<std::size_t>((y * s.columns + x) * channels + c), channel = static_cast<std::size_t>(c);
         double value = sum * scales[channel] + bias[channel];
         if (added) value += double{residual[place]} * residual_scale;
+        const double least = dst_element == Element::u8 || s.relu ? 0.0 : -127.0;
         if (s.relu) value = std::max(value, 0.0);
-        if (dst_element == Element::u8 || dst_element == Element::s8)
-          value = std::clamp(value, dst_element == Element::u8 ? 0.0 : -127.0, dst_element == Element::u8 ? 255.0 : 127.0);
+        if (steps) value = std::isnan(value) ? least : std::clamp(value, least, dst_element == Element::u8 ? 255.0 : 127.0);
         const double rounding = (absolute * scales[channel] + 200) * 1e-6 + (dst_element == Element::f32    ? 0
                                                                              : dst_element == Element::bf16 ? std::abs(value) / 256
                                                                                                             : 0.5);

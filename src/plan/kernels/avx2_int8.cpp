@@ -7,6 +7,7 @@
 #include <immintrin.h>
 
 #include <type_traits>
+#include <utility>
 
 #define REGNET_ISA avx2_int8
 #define REGNET_LANES 8
@@ -81,7 +82,8 @@ struct Int8 : Narrow<Int8Products> {
     const auto steps = [&](int p, int v) {
       Vec<8> value = Int8Products::finish<8>(layer, sums[p][v], bias, 8 * v);
       if constexpr (adds) value += widen<8>(Element::u8, residual + places[p] + 2 * v) * layer.residual_scale;
-      return _mm256_cvtps_epi32(_mm256_min_ps(value, _mm256_set1_ps(255)));  // less than 0 becomes 0 below
+      // Less than 0 becomes 0 below, as does what is no number: it is the least integer here.
+      return _mm256_cvtps_epi32(_mm256_min_ps(_mm256_set1_ps(255), value));
     };
     REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
       REGNET_UNROLL for (int v = 0; v + 1 < vectors; v += 2) {

@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <utility>
+
 #define REGNET_ISA avx512_narrow
 #define REGNET_LANES 16
 namespace regnet::kernels::avx512_narrow {

@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <utility>
+
 #define REGNET_ISA avx512_vnni_f32
 #define REGNET_LANES 16
 namespace regnet::kernels::avx512_vnni_f32 {

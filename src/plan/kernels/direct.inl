@@ -86,60 +86,61 @@ void make_tiles(Part& part, int count) {
       part.ahead.at += part.depth * part.ahead.step;
       Vec<lanes> sums[pixels][vectors > 0 ? vectors : 1];
       Vec<H> half_sums[pixels];
-      REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
-        REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = Format::template begin<lanes>(first_bias + v * lanes);
+      unroll<pixels>(REGNET_BODY(p) {
+        unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::template begin<lanes>(first_bias + v * lanes); });
         if constexpr (half) half_sums[p] = Format::template begin<H>(first_bias + vectors * lanes);
-      }
+      });
       if (layer.shared) {
         const float* const dst = part.panels.dst + part.start.place + Format::words(layer, panel * width);
-        REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
-          REGNET_UNROLL for (int at = 0; at < width; at += 16) __builtin_prefetch(dst + part.places[p] + Format::words(layer, at), 1, 3);
-        }
+        for (int p = 0; p < pixels; ++p)
+          for (int at = 0; at < width; at += 16) __builtin_prefetch(dst + part.places[p] + Format::words(layer, at), 1, 3);
       }
       const std::int64_t step = layer.src_pixel;
       const int length = layer.tap_length;
       for (int t = 0; t < layer.tap_count; ++t) {
         const float* base[bases];
-        REGNET_UNROLL for (int i = 0; i < bases; ++i) base[i] = part.start.src + layer.taps[t] + 3 * i * step;
+        unroll<bases>(REGNET_BODY(i) { base[i] = part.start.src + layer.taps[t] + 3 * i * step; });
         // One word of input channels, `offset` beyond the bases.
-        const auto word = [&](int offset) __attribute__((always_inline)) {
+        const auto word = REGNET_BODY(offset) {
           Vec<lanes> w[vectors > 0 ? vectors : 1];
           Vec<H> half_w{};
-          REGNET_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load<lanes>(weights + offset * width + v * lanes);
+          unroll<vectors>(REGNET_BODY(v) { w[v] = load<lanes>(weights + offset * width + v * lanes); });
           if constexpr (half) half_w = load<H>(weights + offset * width + vectors * lanes);
           __builtin_prefetch(ahead.at + offset * ahead.step, 0, 2);
-          REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
+          unroll<pixels>(REGNET_BODY(p) {
             const float x = base[p / 3][(p % 3) * step + offset];
-            REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = Format::template add_products<lanes>(sums[p][v], w[v], x);
+            unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::template add_products<lanes>(sums[p][v], w[v], x); });
             if constexpr (half) half_sums[p] = Format::template add_products<H>(half_sums[p], half_w, x);
-          }
+          });
         };
         const auto advance_by = [&](int by) __attribute__((always_inline)) {
           weights += by * width;
           ahead.at += by * ahead.step;
-          REGNET_UNROLL for (int i = 0; i < bases; ++i) {
+          unroll<bases>(REGNET_BODY(i) {
             base[i] += by;
             asm("" : "+r"(base[i]));  // or the compiler keeps a pointer for each pixel, more than there are registers
-          }
+          });
         };
         int k = 0;
         for (; k + 1 < length; k += 2) {
           if constexpr (requires(Vec<lanes> any) { Format::template add_products<lanes>(any, any, any, 0.0f, 0.0f); }) {
             __builtin_prefetch(ahead.at, 0, 2);
             __builtin_prefetch(ahead.at + ahead.step, 0, 2);
-            REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
+            unroll<pixels>(REGNET_BODY(p) {
               const float* const x = base[p / 3] + (p % 3) * step;
-              REGNET_UNROLL for (int v = 0; v < vectors; ++v) sums[p][v] = Format::template add_products<lanes>(
-                  sums[p][v], load<lanes>(weights + v * lanes), load<lanes>(weights + width + v * lanes), x[0], x[1]);
-            }
+              unroll<vectors>(REGNET_BODY(v) {
+                sums[p][v] = Format::template add_products<lanes>(sums[p][v], load<lanes>(weights + v * lanes),
+                                                                  load<lanes>(weights + width + v * lanes), x[0], x[1]);
+              });
+            });
           } else {
-            word(0);
-            word(1);
+            word(std::integral_constant<int, 0>());
+            word(std::integral_constant<int, 1>());
           }
           advance_by(2);
         }
         if (k < length) {
-          word(0);
+          word(std::integral_constant<int, 0>());
           advance_by(1);
         }
       }
@@ -152,10 +153,10 @@ void make_tiles(Part& part, int count) {
       if constexpr (requires { Format::template end_tile<pixels, vectors, half>(layer, sums, half_sums, bias, residual, places, dst); }) {
         Format::template end_tile<pixels, vectors, half>(layer, sums, half_sums, bias, residual, places, dst);
       } else {
-        REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
-          REGNET_UNROLL for (int v = 0; v < vectors; ++v) Format::template end<lanes>(layer, sums[p][v], v * lanes, bias, residual, places[p], dst);
+        unroll<pixels>(REGNET_BODY(p) {
+          unroll<vectors>(REGNET_BODY(v) { Format::template end<lanes>(layer, sums[p][v], v * lanes, bias, residual, places[p], dst); });
           if constexpr (half) Format::template end<H>(layer, half_sums[p], vectors * lanes, bias, residual, places[p], dst);
-        }
+        });
       }
     }
   }

@@ -18,6 +18,17 @@ constexpr int most_pixels_for(int width) { return lanes == 8 ? most_pixels / sma
 #define REGNET_INLINE inline __attribute__((always_inline))
 #define REGNET_UNROLL _Pragma("GCC unroll 36")
 
+// body(i) for 0 to n - 1. Each i is a constant from the beginning: what loops index that are unrolled later may stay in memory.
+template <int... i, class Body>
+REGNET_INLINE void unroll(std::integer_sequence<int, i...>, [[maybe_unused]] Body body) {
+  (body(std::integral_constant<int, i>()), ...);
+}
+template <int n, class Body>
+REGNET_INLINE void unroll(Body body) {
+  unroll(std::make_integer_sequence<int, n>(), body);
+}
+#define REGNET_BODY(i) [&](auto i) __attribute__((always_inline))
+
 template <int N>
 struct Vector {
   typedef float type __attribute__((vector_size(4 * N)));

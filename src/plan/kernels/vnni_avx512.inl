@@ -21,7 +21,8 @@ struct Int8Products {
   }
 };
 
-// The end of a tile. Many take but a few hundred instructions until there, so that each counts: most outputs are u8, or `usual`, alone or with `usual` added.
+// The end of a tile. Many take but a few hundred instructions until there, so that each counts: most outputs are u8, or `usual`, alone or with `usual` added; those of projections are s8, and
+// added to what becomes u8.
 template <class Products, Element usual>
 struct Ending : Narrow<Products> {
   template <int pixels, int vectors, bool half>
@@ -29,44 +30,54 @@ struct Ending : Narrow<Products> {
                                      const Vec<8> (&half_sums)[pixels], const float* bias, const float* residual, const std::int64_t* places,
                                      float* dst) {
     const Element element = layer.dst_element;
-    const auto end_all = [&]<Element to, bool adds>() __attribute__((always_inline)) {
+    const auto end_all = [&]<Element to, Element... added>() __attribute__((always_inline)) {
       const auto finished = [&]<int N>(Vec<N> sum, int pixel, int channel) __attribute__((always_inline)) {
         Vec<N> value = Products::template finish<N>(layer, sum, bias, channel);
-        if constexpr (adds) value += widen<N>(to, residual + places[pixel] + words(to, channel)) * layer.residual_scale;
+        ((value += widen<N>(added, residual + places[pixel] + words(added, channel)) * layer.residual_scale), ...);
         if (to != Element::u8 && layer.relu) value = relu<N>(value);
         return value;
       };
       const auto one = [&]<int N>(Vec<N> sum, int pixel, int channel) __attribute__((always_inline)) {
         narrow<N>(to, finished.template operator()<N>(sum, pixel, channel), dst + places[pixel] + words(to, channel));
       };
-      int p = 0;
-      if constexpr (to == Element::u8 && vectors == 2 && !half) {
-        REGNET_UNROLL for (; p + 1 < pixels; p += 2)
-            narrow_u8(finished.template operator()<16>(sums[p][0], p, 0), finished.template operator()<16>(sums[p][1], p, 16),
-                      finished.template operator()<16>(sums[p + 1][0], p + 1, 0), finished.template operator()<16>(sums[p + 1][1], p + 1, 16),
-                      dst + places[p], dst + places[p + 1]);
+      if constexpr (vectors == 2 && !half && to == Element::bf16) {
+        unroll<pixels>(REGNET_BODY(p) {
+          store_wide(finished.template operator()<16>(sums[p][0], p, 0), finished.template operator()<16>(sums[p][1], p, 16), dst + places[p]);
+        });
+        return;
       }
-      if constexpr (to == Element::bf16 && vectors == 2 && !half) {
-        REGNET_UNROLL for (; p < pixels; ++p)
-            store_bf16(finished.template operator()<16>(sums[p][0], p, 0), finished.template operator()<16>(sums[p][1], p, 16), dst + places[p]);
+      constexpr int in_pairs = vectors == 2 && !half && (to == Element::u8 || to == Element::s8) ? pixels / 2 : 0;
+      if constexpr (in_pairs > 0) {
+        const NarrowPixels<to> narrow_pixels;
+        unroll<in_pairs>(REGNET_BODY(pair) {
+          constexpr int p = 2 * pair, q = p + 1;
+          narrow_pixels(finished.template operator()<16>(sums[p][0], p, 0), finished.template operator()<16>(sums[p][1], p, 16),
+                        finished.template operator()<16>(sums[q][0], q, 0), finished.template operator()<16>(sums[q][1], q, 16), dst + places[p],
+                        dst + places[q]);
+        });
       }
-      REGNET_UNROLL for (; p < pixels; ++p) {
-        REGNET_UNROLL for (int v = 0; v < vectors; ++v) one.template operator()<16>(sums[p][v], p, 16 * v);
+      unroll<pixels - 2 * in_pairs>(REGNET_BODY(i) {
+        constexpr int p = 2 * in_pairs + i;
+        unroll<vectors>(REGNET_BODY(v) { one.template operator()<16>(sums[p][v], p, 16 * v); });
         if constexpr (half) one.template operator()<8>(half_sums[p], p, 16 * vectors);
-      }
+      });
     };
-    if (element == usual && residual && layer.residual_element == usual && layer.residual_pixel == layer.dst_pixel)
-      return end_all.template operator()<usual, true>();
-    if (element == Element::u8 && !residual) return end_all.template operator()<Element::u8, false>();
-    if constexpr (usual != Element::u8)
-      if (element == usual && !residual) return end_all.template operator()<usual, false>();
+    const auto adds = [&](Element added) { return residual && layer.residual_element == added && layer.residual_pixel == layer.dst_pixel; };
+    if (element == usual && adds(usual)) return end_all.template operator()<usual, usual>();
+    if (element == Element::u8 && !residual) return end_all.template operator()<Element::u8>();
+    if constexpr (usual != Element::u8) {
+      if (element == usual && !residual) return end_all.template operator()<usual>();
+    } else {
+      if (element == Element::u8 && adds(Element::s8)) return end_all.template operator()<Element::u8, Element::s8>();
+      if (element == Element::s8 && !residual) return end_all.template operator()<Element::s8>();
+    }
     // The rest in a loop, and so in memory: a copy, or the sums would be there from the beginning.
     Vec<16> kept[pixels][vectors > 0 ? vectors : 1];
     Vec<8> half_kept[pixels];
-    REGNET_UNROLL for (int p = 0; p < pixels; ++p) {
-      REGNET_UNROLL for (int v = 0; v < vectors; ++v) kept[p][v] = sums[p][v];
+    unroll<pixels>(REGNET_BODY(p) {
+      unroll<vectors>(REGNET_BODY(v) { kept[p][v] = sums[p][v]; });
       if constexpr (half) half_kept[p] = half_sums[p];
-    }
+    });
     for (int p = 0; p < pixels; ++p) {
       REGNET_UNROLL for (int v = 0; v < vectors; ++v) Narrow<Products>::template end<16>(layer, kept[p][v], 16 * v, bias, residual, places[p], dst);
       if constexpr (half) Narrow<Products>::template end<8>(layer, half_kept[p], 16 * vectors, bias, residual, places[p], dst);

@@ -36,12 +36,12 @@ REGNET_INLINE void store_wide(Vec<N> value, float* at) {
 #endif
 }
 
-// The same for 32 channels.
-[[maybe_unused]] REGNET_INLINE void store_bf16([[maybe_unused]] Vec<16> first, [[maybe_unused]] Vec<16> second, [[maybe_unused]] float* at) {
 #ifdef __AVX512BF16__
+// The same for 32 channels.
+[[maybe_unused]] REGNET_INLINE void store_wide(Vec<16> first, Vec<16> second, float* at) {
   _mm512_storeu_si512(at, (__m512i)_mm512_cvtne2ps_pbh(second, first));
-#endif
 }
+#endif
 
 // Integers are the nearest that there are. What is no number becomes the least.
 template <int N>
@@ -63,16 +63,34 @@ REGNET_INLINE void narrow(Element element, Vec<N> value, float* at) {
   }
 }
 
-// The same as u8 of two pixels with 32 channels each, in fewer instructions.
-[[maybe_unused]] REGNET_INLINE void narrow_u8(Vec<16> a, Vec<16> b, Vec<16> c, Vec<16> d, float* first, float* second) {
-  // What is less than 0 becomes 0 in packing; what is no number is the least integer before.
-  const auto integers = [](Vec<16> value) { return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_set1_ps(255), value)); };
-  const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(integers(a), integers(b)), _mm512_packs_epi32(integers(c), integers(d)));
-  // Each quarter has four bytes of each of the four.
-  const __m512i in_order = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), bytes);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(first), _mm512_castsi512_si256(in_order));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(second), _mm512_extracti64x4_epi64(in_order, 1));
-}
+// The same of two pixels with 32 channels each, a and b, c and d, in fewer instructions.
+template <Element element>
+struct NarrowPixels {
+  static constexpr bool is_signed = element == Element::s8;
+  __m512 most;
+  __m512i order;
+
+  // Both are made where this is: the compiler would keep them in registers during the products, which need all.
+  REGNET_INLINE NarrowPixels() {
+    static constexpr std::uint8_t places[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+    const std::uint8_t* at = places;
+    float value = is_signed ? 127 : 255;
+    asm volatile("" : "+r"(at), "+x"(value));
+    most = _mm512_set1_ps(value);
+    order = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+  }
+
+  REGNET_INLINE void operator()(Vec<16> a, Vec<16> b, Vec<16> c, Vec<16> d, float* first, float* second) const {
+    // What is too little is made the least in packing, as is what is no number: it is the least integer then.
+    const auto integers = [&](Vec<16> value) __attribute__((always_inline)) { return _mm512_cvtps_epi32(_mm512_min_ps(most, value)); };
+    const __m512i of_first = _mm512_packs_epi32(integers(a), integers(b)), of_second = _mm512_packs_epi32(integers(c), integers(d));
+    const __m512i bytes =
+        is_signed ? _mm512_max_epi8(_mm512_packs_epi16(of_first, of_second), _mm512_set1_epi8(-127)) : _mm512_packus_epi16(of_first, of_second);
+    const __m512i in_order = _mm512_permutexvar_epi32(order, bytes);  // each quarter has four bytes of each of the four
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(first), _mm512_castsi512_si256(in_order));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(second), _mm512_extracti64x4_epi64(in_order, 1));
+  }
+};
 
 #ifdef __AVX512BF16__
 // Three planes to pixels of four bf16, of which the last is 0.
