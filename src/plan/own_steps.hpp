@@ -16,7 +16,8 @@ class OwnSteps {
   bool copy_input(float* arena, const Step& step, kernels::Range rows, const float* image) const;
   // Panels of all groups are counted through. `shared`: other threads write to this arena too.
   void convolve(float* arena, const Step& step, kernels::Range rows, kernels::Range panels, bool shared) const;
-  // Rows of the second of two steps that are banded; of the first as much as those need, in `band`: band_floats of the first step.
+  // Rows of the second of two steps that are banded; of the first as much as those need, in `band`: band_floats of the first step, and
+  // the thread's own.
   void convolve_banded(float* arena, const Step& first, const Step& second, kernels::Range rows, float* band, bool shared) const;
   void winograd(float* arena, const Step& step, kernels::Range blocks, float* scratch) const;
   void average(float* arena, const Step& step, kernels::Range eights) const;

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <utility>
+
 #define REGNET_ISA amx
 #define REGNET_LANES 16
 namespace regnet::kernels::amx {

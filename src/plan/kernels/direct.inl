@@ -200,8 +200,8 @@ MakeTiles tiles_for(int pixels, int width) {
 
 constexpr int tiles_in(int pixels, int most) { return (pixels + most - 1) / most; }
 
-// Some rows of one group, and so many channels from the part's panels on, of panels of `width` but for the last. The part has its layer, depth, panels but for their count, what is fetched, and as
-// start the source of row 0.
+// Some rows of one group, and so many channels from the part's panels on, of panels of `width` but for the last. The part comes with its layer, depth, what is fetched, panels without
+// their count, and the source of row 0 as its start.
 template <class Format>
 REGNET_INLINE void convolve_group(Part& part, Range rows, int channels, int width) {
   const Convolution& layer = *part.layer;
@@ -209,17 +209,20 @@ REGNET_INLINE void convolve_group(Part& part, Range rows, int channels, int widt
   part.dst_gap = layer.dst_row - layer.columns * layer.dst_pixel;
   part.straight = 0;
   part.start = {part.start.src + rows.begin * layer.src_row, rows.begin * layer.dst_row, layer.columns};
+  const int rest = channels % width;
   Panels full = part.panels, last = full;
   full.count = channels / width;
-  last.count = channels % width == 0 ? 0 : 1;
+  last.count = 1;
   last.weights += full.count * width * part.depth;
   last.bias += full.count * width;
   if (last.residual) last.residual += Format::residual_words(layer, full.count * width);
   last.dst += Format::words(layer, full.count * width);
   const auto run = [&](int pixels, int count) {
-    const MakeTiles of_full = tiles_for<Format>(pixels, width), of_last = last.count == 0 ? nullptr : tiles_for<Format>(pixels, channels % width);
-    part.panels = full.count == 0 ? last : full;
-    if (full.count == 0 || last.count == 0) return (full.count == 0 ? of_last : of_full)(part, count);
+    if (full.count == 0 || rest == 0) {  // of one width; a narrow panel may take more pixels than there are tiles for of a full one
+      part.panels = rest == 0 ? full : last;
+      return tiles_for<Format>(pixels, rest == 0 ? width : rest)(part, count);
+    }
+    const MakeTiles of_full = tiles_for<Format>(pixels, width), of_last = tiles_for<Format>(pixels, rest);
     for (; count > 0; --count) {
       const Start start = part.start;
       part.panels = full;
