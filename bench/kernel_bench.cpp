@@ -66,6 +66,7 @@ void run(benchmark::State& state, const kernels::Kernels& of, const Shape& shape
     kernels::Winograd layer{.src = src.data(),
                             .src_pixel = pixel,
                             .src_row = row,
+                            .stride = conv.stride,
                             .transformed = way == Way::transformed,
                             .bias = bias.data(),
                             .dst = dst.data(),
@@ -75,9 +76,9 @@ void run(benchmark::State& state, const kernels::Kernels& of, const Shape& shape
                             .columns = shape.width,
                             .groups = conv.groups,
                             .channels = in,
-                            .tiles_at_once = kernels::winograd_block(in, tiles),
+                            .tiles_at_once = kernels::winograd_block(in, conv.stride, tiles),
                             .relu = conv.relu};
-    AlignedBuffer scratch(static_cast<std::size_t>(of.winograd_scratch(in, layer.tiles_at_once, layer.transformed)));
+    AlignedBuffer scratch(static_cast<std::size_t>(of.winograd_scratch(in, layer.stride, layer.tiles_at_once, layer.transformed)));
     const int blocks = (tiles + layer.tiles_at_once - 1) / layer.tiles_at_once * conv.groups;
     for (auto _ : state) {
       layer.weights = next();

@@ -67,11 +67,12 @@ struct Slot {
 struct Layout {
   const Graph& graph;
   const std::vector<Element>& elements;
+  const std::vector<Way>& ways;
   std::vector<NodeId> last_use;
   std::vector<int> border;
 
-  Layout(const Graph& fused, const std::vector<Element>& of_nodes)
-      : graph(fused), elements(of_nodes), last_use(graph.nodes().size(), 0), border(graph.nodes().size(), 0) {
+  Layout(const Graph& fused, const std::vector<Element>& of_nodes, const std::vector<Way>& chosen)
+      : graph(fused), elements(of_nodes), ways(chosen), last_use(graph.nodes().size(), 0), border(graph.nodes().size(), 0) {
     for (NodeId id = 0; id <= graph.last(); ++id)
       for (const NodeId src : graph.node(id).inputs) {
         last_use[static_cast<std::size_t>(src)] = id;
@@ -93,7 +94,7 @@ struct Layout {
     if (id == graph.last() || last_use[static_cast<std::size_t>(id)] != id + 1) return false;
     const auto *first = std::get_if<Conv>(&graph.node(id).op), *second = std::get_if<Conv>(&graph.node(id + 1).op);
     return first && second && first->kernel == 1 && second->kernel == 3 && second->stride > 1 && second->stride <= second->kernel && !first->add &&
-           graph.node(id + 1).inputs == std::vector<NodeId>{id} &&
+           ways[static_cast<std::size_t>(id) + 1] == Way::direct && graph.node(id + 1).inputs == std::vector<NodeId>{id} &&
            graph.node(id).dims.count() / kernels::per_word(elements[static_cast<std::size_t>(id)]) > least;
   }
 
@@ -140,7 +141,9 @@ std::vector<Way> choose_ways(const Program& program, const Ways& wanted, bool co
     const kernels::Kernels& kernels = kernels_for(program, id);
     const bool is_narrow = kernels.source != Element::f32;
     // In int8 what is wide is so to be exact, and what is rounded to u8 has a scale that Winograd does not know.
-    if (!kernels.winograd || (is_narrow && (compact || program.precision != Precision::bf16 || program.element(id) != kernels.source))) continue;
+    if (!kernels.winograd ||
+        (is_narrow && (compact || conv->stride > 1 || program.precision != Precision::bf16 || program.element(id) != kernels.source)))
+      continue;
     const auto found = wanted.find(node.name);
     Way& way = ways[static_cast<std::size_t>(id)];
     way = found == wanted.end() ? best_way(*conv, node.dims, compact, kernels.source) : found->second;
@@ -152,13 +155,14 @@ std::vector<Way> choose_ways(const Program& program, const Ways& wanted, bool co
 }
 
 // Returns the slot of each node.
-std::vector<std::size_t> place_outputs(Program& program, const Layout& layout, const std::vector<Way>& ways) {
+std::vector<std::size_t> place_outputs(Program& program, const Layout& layout) {
   const Graph& graph = program.graph;
   const bool is_narrow = program.precision != Precision::f32;
   const std::size_t count = graph.nodes().size();
-  std::vector<bool> is_read_in_tiles(count);
+  std::vector<int> tile(count);  // of inputs that Winograd reads for one of outputs, or 0
   for (std::size_t i = 1; i < count; ++i)
-    if (ways[i] != Way::direct) is_read_in_tiles[static_cast<std::size_t>(graph.node(static_cast<NodeId>(i)).inputs[0])] = true;
+    if (const Node& node = graph.node(static_cast<NodeId>(i)); layout.ways[i] != Way::direct)
+      tile[static_cast<std::size_t>(node.inputs[0])] = 4 * std::get<Conv>(node.op).stride;
   program.places.resize(count);
   std::vector<Slot> slots;
   std::vector<std::size_t> slot_of(count);
@@ -179,10 +183,10 @@ std::vector<std::size_t> place_outputs(Program& program, const Layout& layout, c
     const int border = layout.border[i];
     int rows = dims.height, columns = dims.width;
     if (border > 0) {
-      // Winograd reads whole tiles, up to three rows and columns more. Without it, the border on the right is that on the left of the next row.
-      const bool in_tiles = !is_narrow || is_read_in_tiles[i];
-      rows = in_tiles ? rounded_up(rows, 4) + 2 * border : rows + 2 * border + 1;
-      columns = in_tiles ? rounded_up(columns, 4) + 2 * border : columns + border;
+      // Winograd reads whole tiles, up to three rows and columns more, or seven. Without it, the border on the right is that on the left of the next row.
+      const int multiple = !is_narrow && tile[i] == 0 ? 4 : tile[i];
+      rows = multiple > 0 ? rounded_up(rows, multiple) + 2 * border : rows + 2 * border + 1;
+      columns = multiple > 0 ? rounded_up(columns, multiple) + 2 * border : columns + border;
     }
     place.row = place.pixel * columns;
     place.size = static_cast<std::size_t>(rows * place.row);
@@ -276,10 +280,10 @@ Step make_step(Program& program, NodeId id, Way way) {
       const bool transformed = step.way == Way::transformed;
       const int tiles = kernels::winograd_tiles(node.dims.height) * kernels::winograd_tiles(node.dims.width);
       const int in_word = kernels::per_word(kernels.source);
-      step.tiles_at_once = kernels::winograd_block(in / in_word, tiles);
+      step.tiles_at_once = kernels::winograd_block(in / in_word, conv->stride, tiles);
       step.blocks_per_group = (tiles + step.tiles_at_once - 1) / step.tiles_at_once;
       program.scratch_floats =
-          std::max(program.scratch_floats, static_cast<std::size_t>(kernels.winograd_scratch(in, step.tiles_at_once, transformed)));
+          std::max(program.scratch_floats, static_cast<std::size_t>(kernels.winograd_scratch(in, conv->stride, step.tiles_at_once, transformed)));
       reserve((transformed ? 4 * count : count) / static_cast<std::size_t>(in_word), static_cast<std::size_t>(conv->out_channels));
     }
   } else if (const auto* linear = std::get_if<Linear>(&node.op)) {
@@ -368,7 +372,7 @@ void pack_layer(const Program& program, const Step& step, const BoundWeights& we
       kernels::pack_winograd(*step.kernels, layer.weights.data(), conv->groups, out, packed + step.weights);
     } else {
       const std::vector<float> panels = kernels::pack_winograd(*step.kernels, layer.weights, conv->groups, out);
-      step.kernels->winograd_weights(panels.data(), conv->groups, out, packed + step.weights);
+      step.kernels->winograd_weights(panels.data(), conv->groups, out, conv->stride, packed + step.weights);
     }
   } else {
     const int in = std::get<Linear>(node.op).in_features;
@@ -397,14 +401,15 @@ std::optional<Way> way_of(std::string_view name) {
 }
 
 bool can(Way way, const Conv& conv) {
-  return way == Way::direct || (conv.kernel == 3 && conv.stride == 1 && !conv.add && conv.in_channels == conv.out_channels);
+  return way == Way::direct || (conv.kernel == 3 && conv.stride <= 2 && !conv.add && conv.in_channels == conv.out_channels);
 }
 
 bool can_be_programmed(const Graph& fused) {
   const std::vector<Node>& nodes = fused.nodes();
   if (nodes.empty() || !std::holds_alternative<Linear>(nodes.back().op)) return false;
   const std::vector<kernels::Element> floats(nodes.size(), Element::f32);
-  const Layout layout(fused, floats);
+  const std::vector<Way> ways(nodes.size(), Way::direct);
+  const Layout layout(fused, floats, ways);
   std::vector<NodeId> last_read(nodes.size(), 0);
   for (NodeId id = 0; id <= fused.last(); ++id)
     for (const NodeId src : fused.node(id).inputs) last_read[static_cast<std::size_t>(src)] = id;
@@ -441,7 +446,7 @@ bool can_be_narrow(const Graph& fused) {
 }
 
 Way best_way(const Conv& conv, const Dims& dims, bool compact, Element source) {
-  if (!can(Way::winograd, conv)) return Way::direct;
+  if (!can(Way::winograd, conv) || conv.stride > 1) return Way::direct;
   // Maps of few tiles use each weight too seldom, and groups of few channels do too little with each transformed tile.
   const int tiles = kernels::winograd_tiles(dims.height) * kernels::winograd_tiles(dims.width), channels = conv.in_channels / conv.groups;
   if (source == Element::bf16) return tiles < 16 || channels < 40 ? Way::direct : Way::transformed;
@@ -462,9 +467,9 @@ int Program::group_channels(const Step& step) const {
 Program make_program(Graph fused, Precision precision, Quantization quantization, const Ways& ways, bool compact) {
   Program program{precision, std::move(fused), std::move(quantization), {}, {}, {}, {}, {}};
   choose_elements(program);
-  const Layout layout(program.graph, program.elements);
   const std::vector<Way> chosen = choose_ways(program, ways, compact);
-  const std::vector<std::size_t> slot_of = place_outputs(program, layout, chosen);
+  const Layout layout(program.graph, program.elements, chosen);
+  const std::vector<std::size_t> slot_of = place_outputs(program, layout);
   for (NodeId id = 0; id <= program.graph.last(); ++id) {
     program.steps.push_back(make_step(program, id, chosen[static_cast<std::size_t>(id)]));
     if (layout.is_banded(id)) plan_band(program, program.steps.back());

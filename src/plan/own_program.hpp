@@ -91,6 +91,7 @@ bool can_be_programmed(const Graph& fused);
 bool can_be_narrow(const Graph& fused);
 
 // The rule: measured on Zen 4 and Sapphire Rapids, batch 1, weights not in the caches (bench/kernel_bench, docs/PERFORMANCE.md).
+// With stride 2 Winograd is left to `tune`: its layers are faster alone, whole networks on Zen 3 were not, and other CPUs were not measured.
 // `compact` keeps no transformed weights.
 Way best_way(const Conv& conv, const Dims& dims, bool compact, kernels::Element source = kernels::Element::f32);
 

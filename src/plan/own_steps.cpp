@@ -119,6 +119,7 @@ void OwnSteps::winograd(float* arena, const Step& step, Range blocks, float* scr
   layer.src = arena + src.begin;
   layer.src_pixel = src.pixel;
   layer.src_row = src.row;
+  layer.stride = conv.stride;
   layer.weights = x_weights + step.weights;
   layer.transformed = step.way == Way::transformed;
   layer.bias = x_weights + step.bias;

@@ -24,7 +24,7 @@ namespace {
 using Json = nlohmann::json;  // its search in objects is not linear, as that of ordered_json is
 
 constexpr char magic[16] = "regnet plan\n";
-constexpr int format = 4;  // raised when the kernels read their weights in another order, or the header changes
+constexpr int format = 5;  // raised when the kernels read their weights in another order, or the header changes
 constexpr std::size_t page = 4096, fixed_bytes = sizeof magic + sizeof(std::uint64_t), most_header = 4 << 20;
 constexpr std::size_t chunk = 4 << 20;  // bytes under one checksum
 constexpr std::size_t most_nodes = 10'000;

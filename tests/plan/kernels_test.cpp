@@ -119,14 +119,16 @@ double run_winograd(const Kernels& kernels, const Case& test, int tiles_at_once,
   std::vector<float> packed = pack_winograd(kernels, test.weights, s.groups, s.out);
   if (transformed) {
     std::vector<float> points(4 * packed.size());
-    kernels.winograd_weights(packed.data(), s.groups, s.out, points.data());
+    kernels.winograd_weights(packed.data(), s.groups, s.out, s.stride, points.data());
     packed = std::move(points);
   }
-  std::vector<float> dst(test.residual.size(), -1000), scratch(static_cast<std::size_t>(kernels.winograd_scratch(s.out, tiles_at_once, transformed)));
+  std::vector<float> dst(test.residual.size(), -1000),
+      scratch(static_cast<std::size_t>(kernels.winograd_scratch(s.out, s.stride, tiles_at_once, transformed)));
   Winograd layer;
   layer.src = test.src.data();
   layer.src_pixel = test.src_channels;
   layer.src_row = std::int64_t{test.src_columns} * test.src_channels;
+  layer.stride = s.stride;
   layer.weights = packed.data();
   layer.transformed = transformed;
   layer.bias = test.bias.data();
@@ -185,15 +187,16 @@ TEST(Kernels, PlanesAreWovenAndPixelsAveraged) {
 TEST(Kernels, EveryGroupWidthOfTheZooByWinograd) {
   std::mt19937 generator(2);
   for (const int width : {8, 16, 24, 32, 40, 48, 56, 64, 112, 120, 128, 168})
-    for (const auto& [rows, columns] : {std::pair(7, 7), {14, 14}, {4, 9}, {1, 1}, {3, 17}}) {
-      const Shape shape{rows, columns, 2, width, width, 3, 1, false, true};
-      const Case test(shape, 3, generator);
-      for (const Kernels* kernels : float_kernels())
-        for (const int tiles_at_once : {1, 5, 16})
-          for (const bool transformed : {false, true})
-            EXPECT_LT(run_winograd(*kernels, test, tiles_at_once, transformed), 2e-5)
-                << kernels->name << ' ' << width << ' ' << rows << 'x' << columns << (transformed ? " transformed" : "");
-    }
+    for (const auto& [rows, columns] : {std::pair(7, 7), {14, 14}, {4, 9}, {1, 1}, {3, 17}})
+      for (const int stride : {1, 2}) {
+        const Shape shape{rows, columns, 2, width, width, 3, stride, false, true};
+        const Case test(shape, stride == 1 ? 3 : 6, generator);  // tiles are whole
+        for (const Kernels* kernels : float_kernels())
+          for (const int tiles_at_once : {1, 5, 16})
+            for (const bool transformed : {false, true})
+              EXPECT_LT(run_winograd(*kernels, test, tiles_at_once, transformed), 2e-5)
+                  << kernels->name << ' ' << width << '/' << stride << ' ' << rows << 'x' << columns << (transformed ? " transformed" : "");
+      }
 }
 
 }  // namespace

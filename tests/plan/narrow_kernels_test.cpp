@@ -253,7 +253,7 @@ Errors winograd_errors(const Kernels& kernels, const Shape& s, int tiles_at_once
   std::vector<float> packed(count(channels, s.in / 2, 36));
   pack_winograd_bf16(*avx512_kernels(), weights, s.groups, s.in, packed.data());
   const std::vector<float> words = to_words(Element::bf16, src, channels, channels / 2);
-  std::vector<float> dst(count(s.rows, s.columns, dst_pixel), sentinel), scratch(count(kernels.winograd_scratch(s.in, tiles_at_once, true)));
+  std::vector<float> dst(count(s.rows, s.columns, dst_pixel), sentinel), scratch(count(kernels.winograd_scratch(s.in, 1, tiles_at_once, true)));
   Winograd layer;
   layer.src = words.data();
   layer.src_pixel = channels / 2;

@@ -95,7 +95,7 @@ TEST(PlanFile, DamageIsFoundWhereverItIs) {
                                          text("\"isa\":\"", std::string(std::string_view(kernels::best_kernels().name).size(), 'x')))),
                       Code::unsupported, "compile it again");
   EXPECT_REGNET_ERROR(load_plan(replaced("\"version\":\"0", "\"version\":\"9")), Code::unsupported, "compile it again");
-  EXPECT_REGNET_ERROR(load_plan(replaced("\"format\":4", "\"format\":5")), Code::unsupported, "compile it again");
+  EXPECT_REGNET_ERROR(load_plan(replaced("\"format\":5", "\"format\":6")), Code::unsupported, "compile it again");
 }
 
 // Headers that are well formed and mean harm.

@@ -27,11 +27,12 @@ TEST(Tune, MeasuresEveryWayOfEveryShapeAndItsChoiceIsTaken) {
   const Tuning tuning = tune(weights, {.batch = 1, .threads = 2}, 0.01);
   EXPECT_TRUE(tuning.fits(tuning_key({.batch = 1, .threads = 2})));
   EXPECT_FALSE(tuning.fits(tuning_key({.batch = 2, .threads = 2})));
-  ASSERT_EQ(tuning.layers.size(), 2u);
-  EXPECT_EQ(tuning.layers[0].shape, "3x3 48 to 48 in 2 groups at 16x16");
-  EXPECT_EQ(tuning.layers[0].count, 2);
-  EXPECT_EQ(tuning.layers[0].rule, "winograd-transformed");
-  EXPECT_EQ(tuning.layers[1].rule, "direct");
+  ASSERT_EQ(tuning.layers.size(), 4u);
+  EXPECT_EQ(tuning.layers[0].shape, "3x3/2 48 to 48 in 2 groups at 16x16");
+  EXPECT_EQ(tuning.layers[1].shape, "3x3 48 to 48 in 2 groups at 16x16");
+  EXPECT_EQ(tuning.layers[1].count, 2);
+  EXPECT_EQ(tuning.layers[1].rule, "winograd-transformed");
+  for (const int other : {0, 2, 3}) EXPECT_EQ(tuning.layers[static_cast<std::size_t>(other)].rule, "direct");
   for (const TunedLayer& layer : tuning.layers) {
     ASSERT_EQ(layer.ms.size(), 3u);
     for (const auto& [way, ms] : layer.ms) {
@@ -39,8 +40,8 @@ TEST(Tune, MeasuresEveryWayOfEveryShapeAndItsChoiceIsTaken) {
       const Plan plan = compile(weights, {.backend = Backend::own, .expected = {}, .compact = false, .ways = {{layer.shape, way}}});
       int taken = 0;
       for (const LayerReport& report : plan.layers())
-        taken += report.kind == "conv 3x3 grouped" && layer.shape.ends_with(text(report.dims.height, 'x', report.dims.width)) &&
-                 report.implementation.ends_with(":" + way);
+        taken += report.kind == (layer.shape.starts_with("3x3/2") ? "conv 3x3/2 grouped" : "conv 3x3 grouped") &&
+                 layer.shape.ends_with(text(report.dims.height, 'x', report.dims.width)) && report.implementation.ends_with(":" + way);
       EXPECT_EQ(taken, layer.count) << layer.shape << ' ' << way;
       const std::vector<float> found = run(plan), expected = run(compile(weights, {.backend = Backend::reference}));
       for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-4) << way;

@@ -11,8 +11,8 @@
 
 #define REGNET_ISA avx2_int8
 #define REGNET_LANES 8
-// Of weights, which as operands in memory need no registers: fewer instructions than with two.
-#define REGNET_VECTORS 3
+// Of weights, which as operands in memory need no registers: fewer instructions than with two. Only where they leave no rest: two are better for 32 channels than three and one.
+#define REGNET_THREE_VECTORS(channels) ((channels) % 24 == 0)
 namespace regnet::kernels::avx2_int8 {
 
 namespace {

@@ -49,12 +49,14 @@ constexpr std::int64_t residual_place(std::int64_t place, std::int64_t dst_pixel
   return dst_pixel == residual_pixel ? place : place / dst_pixel * residual_pixel;
 }
 
-// A grouped 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3): tiles of 6x6 inputs give tiles of 4x4 outputs, through 36 products of matrices for each group.
+// A grouped 3x3 convolution by Winograd: tiles of 4x4 outputs through 36 products of matrices for each group. Of stride 1 by F(4x4, 3x3), from tiles of 6x6 inputs.
 // Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks"; the points are 0, 1, -1, 1/2, -2 and infinity, which round a third as much as the usual ones.
+// Of stride 2 from tiles of 9x9, whose odd rows and columns meet two taps, which F(4, 2) multiplies, and whose even ones meet one: 81 products for 16 outputs instead of 144.
 // In bf16 the 36 matrices are bf16, all sums floats.
 struct Winograd {
-  const float* src = nullptr;  // the upper left corner of the border
-  std::int64_t src_pixel = 0, src_row = 0;
+  const float* src = nullptr;               // the upper left corner of the border
+  std::int64_t src_pixel = 0, src_row = 0;  // from one input to the next
+  int stride = 1;                           // or 2
   // By group, panel, input channel, tap, channel of the panel; transformed: by group, panel, point, word of input channels, channel of the panel.
   const float* weights = nullptr;
   bool transformed = false;  // else that happens on the way, for each block anew; kernels for less than 32 bits want it
@@ -68,6 +70,7 @@ struct Winograd {
 };
 
 inline constexpr int winograd_points = 36;
+constexpr int winograd_values(int stride) { return stride == 1 ? 36 : 81; }  // of a tile, in all matrices
 constexpr int winograd_tiles(int extent) { return (extent + 3) / 4; }
 
 struct Kernels {
@@ -81,12 +84,12 @@ struct Kernels {
   // Panels of `channels` output channels, panel_width wide but for the last; returns their number and, unless nullptr, where each begins and, at last, `channels`.
   int (*panels)(int channels, int* begins);
   void (*convolve)(const Convolution& layer, Range rows, Range panels);  // panels of all groups are counted through
-  // Blocks of tiles_at_once tiles, all blocks of group 0 first. This and the next two are nullptr where there is no Winograd.
+  // Blocks of tiles_at_once tiles, all blocks of group 0 first. This and the next two are nullptr where there is no Winograd. Only those for floats know stride 2.
   void (*winograd)(const Winograd& layer, Range blocks, float* scratch) = nullptr;
   // How many words of scratch memory that takes.
-  std::int64_t (*winograd_scratch)(int channels, int tiles_at_once, bool transformed) = nullptr;
+  std::int64_t (*winograd_scratch)(int channels, int stride, int tiles_at_once, bool transformed) = nullptr;
   // All weights of a layer transformed, four times as many floats. Also nullptr where the source is no floats: there those transformed as floats are packed (packing.hpp).
-  void (*winograd_weights)(const float* weights, int groups, int channels, float* dst) = nullptr;
+  void (*winograd_weights)(const float* weights, int groups, int channels, int stride, float* dst) = nullptr;
   // Means over all pixels, which are `pixel` words apart, of some channels, as floats.
   void (*average)(const float* src, std::int64_t pixels, std::int64_t pixel, Range channels, float* dst);
   // Three planes, `plane` floats apart, to pixels of three, or of four of which the last is 0 where words hold two.
@@ -104,9 +107,9 @@ inline int rows_at_once(const Convolution& layer) {
 }
 
 // A good tiles_at_once: transformed inputs of one group, so many words for each tile, that stay in the second cache, in blocks as equal as can be.
-inline int winograd_block(int words, int tiles) {
+inline int winograd_block(int words, int stride, int tiles) {
   constexpr int bytes = 400 * 1024;
-  const int most = std::max(16, bytes / (winograd_points * static_cast<int>(sizeof(float))) / words), blocks = (tiles + most - 1) / most;
+  const int most = std::max(16, bytes / (winograd_values(stride) * static_cast<int>(sizeof(float))) / words), blocks = (tiles + most - 1) / most;
   return (tiles + blocks - 1) / blocks;
 }
 

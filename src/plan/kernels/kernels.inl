@@ -41,12 +41,21 @@ struct F32Values {
   REGNET_INLINE static void write(float* at, Vec<N> value) {
     store<N>(at, value);
   }
-  static void transform_panel(const float* weights, int channels, int width, float* dst, std::int64_t plane);
+  static void transform_panel(const float* weights, int channels, int width, int stride, float* dst, std::int64_t plane);
 };
 
-template <int N>
+template <int N, int stride>
 REGNET_INLINE void transform_weights(const Vec<N> (&g)[3], Vec<N> (&t)[6]) {
   const Vec<N> outer = g[0] + g[2];
+  if constexpr (stride == 2) {
+    t[0] = g[0];
+    t[1] = outer;
+    t[2] = g[0] - g[2];
+    t[3] = g[0] + 0.5f * g[2];
+    t[4] = g[2];
+    t[5] = g[1];
+    return;
+  }
   t[0] = g[0];
   t[1] = outer + g[1];
   t[2] = outer - g[1];
@@ -56,37 +65,41 @@ REGNET_INLINE void transform_weights(const Vec<N> (&g)[3], Vec<N> (&t)[6]) {
 }
 
 // N output channels of one input channel: nine weights into the 36 matrices.
-template <int N>
+template <int N, int stride>
 REGNET_INLINE void spread_weights(const float* src, int width, float* dst, std::int64_t plane) {
   Vec<N> columns[3][6];
   REGNET_UNROLL for (int x = 0; x < 3; ++x) {
     Vec<N> g[3];
     REGNET_UNROLL for (int y = 0; y < 3; ++y) g[y] = load<N>(src + (y * 3 + x) * width);
-    transform_weights<N>(g, columns[x]);
+    transform_weights<N, stride>(g, columns[x]);
   }
   REGNET_UNROLL for (int y = 0; y < 6; ++y) {
     Vec<N> g[3], t[6];
     REGNET_UNROLL for (int x = 0; x < 3; ++x) g[x] = columns[x][y];
-    transform_weights<N>(g, t);
+    transform_weights<N, stride>(g, t);
     REGNET_UNROLL for (int x = 0; x < 6; ++x) store<N>(dst + (y * 6 + x) * plane, t[x]);
   }
 }
 
 // One panel's weights of one group into the 36 matrices: [channels][width], `plane` apart.
-void F32Values::transform_panel(const float* weights, int channels, int width, float* dst, std::int64_t plane) {
+void F32Values::transform_panel(const float* weights, int channels, int width, int stride, float* dst, std::int64_t plane) {
   for (int i = 0; i < channels; ++i) {
     const float* nine = weights + std::int64_t{i} * 9 * width;
     for (int line = 0; line < 9 * width; line += 16) __builtin_prefetch(nine + 16 * 9 * width + line, 0, 2);
-    for_channels(width, [&]<int N>(int c) { spread_weights<N>(nine + c, width, dst + std::int64_t{i} * width + c, plane); });
+    for_channels(width, [&]<int N>(int c) {
+      float* const at = dst + std::int64_t{i} * width + c;
+      stride == 1 ? spread_weights<N, 1>(nine + c, width, at, plane) : spread_weights<N, 2>(nine + c, width, at, plane);
+    });
   }
 }
 
-void winograd_weights(const float* weights, int groups, int channels, float* dst) {
+void winograd_weights(const float* weights, int groups, int channels, int stride, float* dst) {
+  const int most = panel_width(channels);
   for (int group = 0; group < groups; ++group)
-    for (int begin = 0; begin < channels; begin += widest) {
-      const int width = smaller(widest, channels - begin);
+    for (int begin = 0; begin < channels; begin += most) {
+      const int width = smaller(most, channels - begin);
       const std::int64_t before = (std::int64_t{group} * channels + begin) * channels;
-      F32Values::transform_panel(weights + before * 9, channels, width, dst + before * winograd_points, std::int64_t{channels} * width);
+      F32Values::transform_panel(weights + before * 9, channels, width, stride, dst + before * winograd_points, std::int64_t{channels} * width);
     }
 }
 

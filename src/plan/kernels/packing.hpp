@@ -257,7 +257,7 @@ inline void pack_winograd_bf16(const Kernels& floats, const std::vector<float>& 
   constexpr int sum_of_all = 1 * 6 + 1;
   const std::vector<float> panels = pack_winograd(floats, weights, groups, channels);
   std::vector<float> transformed(4 * weights.size());
-  floats.winograd_weights(panels.data(), groups, channels, transformed.data());
+  floats.winograd_weights(panels.data(), groups, channels, 1, transformed.data());
   std::vector<int> begins(static_cast<std::size_t>(floats.panels(channels, nullptr)) + 1);
   floats.panels(channels, begins.data());
   const float* src = transformed.data();

@@ -5,10 +5,12 @@ constexpr int lanes = REGNET_LANES;
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
 
 // Registers: pixels x vectors accumulators, the vectors of weights, one input.
-#ifdef REGNET_VECTORS
-constexpr int most_vectors = REGNET_VECTORS;
+#ifdef REGNET_THREE_VECTORS
+constexpr int most_vectors = 3;
+constexpr bool has_three_vectors(int channels) { return REGNET_THREE_VECTORS(channels); }
 #else
 constexpr int most_vectors = 2;
+constexpr bool has_three_vectors(int) { return false; }
 #endif
 constexpr int widest = most_vectors * lanes;
 constexpr int most_pixels = lanes == 16 ? 14 : lanes == 8 ? 12 : 4;
@@ -57,8 +59,8 @@ REGNET_INLINE Vec<N> relu(Vec<N> value) {
   return value > 0 ? value : Vec<N>{};
 }
 
-// Of all panels but the last. Three vectors only where they leave no rest: two are better for 32 channels than three and one.
-constexpr int panel_width(int channels) { return most_vectors == 3 && channels % widest != 0 ? 2 * lanes : widest; }
+// Of all panels but the last.
+constexpr int panel_width(int channels) { return has_three_vectors(channels) ? widest : 2 * lanes; }
 
 int panels(int channels, int* begins) {
   int count = 0;
