@@ -141,14 +141,13 @@ std::vector<Way> choose_ways(const Program& program, const Ways& wanted, bool co
     const kernels::Kernels& kernels = kernels_for(program, id);
     const bool is_narrow = kernels.source != Element::f32;
     // In int8 what is wide is so to be exact, and what is rounded to u8 has a scale that Winograd does not know.
-    if (!kernels.winograd ||
-        (is_narrow && (compact || conv->stride > 1 || program.precision != Precision::bf16 || program.element(id) != kernels.source)))
-      continue;
+    if (!kernels.winograd || (is_narrow && (compact || program.precision != Precision::bf16 || program.element(id) != kernels.source))) continue;
     const auto found = wanted.find(node.name);
     Way& way = ways[static_cast<std::size_t>(id)];
     way = found == wanted.end() ? best_way(*conv, node.dims, compact, kernels.source) : found->second;
-    if (is_narrow && way == Way::winograd)
-      fail(Code::invalid_argument, "compile: ", node.name, ": expected direct or winograd-transformed, found ", name_of(way), ", which is for f32");
+    if (is_narrow && (way == Way::winograd || (way != Way::direct && conv->stride > 1)))
+      fail(Code::invalid_argument, "compile: ", node.name, ": expected direct", conv->stride > 1 ? "" : " or winograd-transformed", ", found ",
+           name_of(way), ", which is for f32");
     if (compact && way == Way::transformed) way = Way::winograd;
   }
   return ways;

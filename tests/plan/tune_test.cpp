@@ -49,6 +49,24 @@ TEST(Tune, MeasuresEveryWayOfEveryShapeAndItsChoiceIsTaken) {
   }
 }
 
+// Inputs of 28x28 and 14x14, of which the tiles of stride 2 take eight at a time.
+TEST(Tune, StridedLayersGoByWinogradOnMapsThatAreNoMultipleOfItsTiles) {
+  const Graph graph = build({{1, 48, 48, 24}, {1, 112, 112, 56}}, {.resolution = 56, .classes = 5});
+  const BoundWeights weights = bind(graph, synthetic_weights(parameters(graph)));
+  const std::vector<float> expected = run(compile(weights, {.backend = Backend::reference}));
+  for (const char* way : {"winograd", "winograd-transformed"}) {
+    const Plan plan = compile(weights, {.backend = Backend::own,
+                                        .expected = {},
+                                        .compact = false,
+                                        .ways = {{"3x3/2 48 to 48 in 2 groups at 14x14", way}, {"3x3/2 112 to 112 in 2 groups at 7x7", way}}});
+    int taken = 0;
+    for (const LayerReport& report : plan.layers()) taken += report.implementation.ends_with(text(':', way));
+    EXPECT_EQ(taken, 2);
+    const std::vector<float> found = run(plan);
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-4) << way;
+  }
+}
+
 TEST(Tune, JsonIsLosslessAndStrict) {
   const Tuning tuning{"A CPU", "avx512", "0.1.0", 2, 32, {{"3x3 8 to 8 at 7x7", 4, "direct", "winograd", {{"direct", 1.0 / 3}, {"winograd", 0.25}}}}};
   const std::vector<Tuning> found = tunings_from_json(to_json({tuning, tuning}));
