@@ -26,10 +26,15 @@ namespace {
 
 // Products of bf16 are exact, their sums floats.
 struct Bf16Products {
+  REGNET_INLINE static Vec<16> add(Vec<16> sum, Vec<16> weights, Vec<16> words) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)(__m512)weights, (__m512bh)(__m512)words);
+  }
+  REGNET_INLINE static Vec<16> spread(float word) { return spread_integer(word); }
+  REGNET_INLINE static Vec<16> join(Vec<16> a, Vec<16> b) { return a + b; }
   template <int N>
   REGNET_INLINE static Vec<N> add(Vec<N> sum, Vec<N> weights, float word) {
-    if constexpr (N == 16) return _mm512_dpbf16_ps(sum, (__m512bh)(__m512)weights, (__m512bh)spread(word));
-    else return _mm256_dpbf16_ps(sum, (__m256bh)(__m256)weights, (__m256bh)_mm512_castsi512_si256(spread(word)));
+    if constexpr (N == 16) return add(sum, weights, spread(word));
+    else return _mm256_dpbf16_ps(sum, (__m256bh)(__m256)weights, (__m256bh)_mm512_castps512_ps256(spread(word)));
   }
   template <int N>
   REGNET_INLINE static Vec<N> finish(const Convolution&, Vec<N> sum, const float* bias, int channel) {

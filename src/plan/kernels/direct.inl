@@ -8,7 +8,7 @@
 //     static void end(const Convolution& layer, Vec<N> sum, int channel, const float* bias, const float* residual, std::int64_t place, float* dst);
 //     static std::int64_t residual_place(const Convolution& layer, std::int64_t place);  // where that lies that is added to what is written at `place`
 //   };
-// A Format may have more: add_products of two words, for tiles without half a vector; and an `end` for all sums of a tile,
+// A Format may have more: what rows.inl asks for; add_products of two words, for tiles without half a vector; and an `end` for all sums of a tile,
 //   end_tile<pixels, vectors, half>(layer, sums, half_sums, bias, residual, places, dst).
 
 // Memory that is fetched into the second cache on the way of other work: for each word of input channels of each tile the line at `at`, which then moves on by `step` floats.
@@ -70,8 +70,10 @@ REGNET_INLINE void advance(Part& part, int pixels) {
   }
 }
 
+#include "plan/kernels/rows.inl"
+
 // `count` tiles of `pixels` output pixels, each with all of the part's panels of `vectors` vectors and, with `half`, one of half the width.
-template <class Format, int pixels, int vectors, bool half>
+template <class Format, int row_stride, int pixels, int vectors, bool half>
 void make_tiles(Part& part, int count) {
   constexpr int H = lanes / 2;
   constexpr int width = vectors * lanes + (half ? H : 0);
@@ -95,53 +97,55 @@ void make_tiles(Part& part, int count) {
         for (int p = 0; p < pixels; ++p)
           for (int at = 0; at < width; at += 16) __builtin_prefetch(dst + part.places[p] + Format::words(layer, at), 1, 3);
       }
-      const std::int64_t step = layer.src_pixel;
-      const int length = layer.tap_length;
-      for (int t = 0; t < layer.tap_count; ++t) {
-        const float* base[bases];
-        unroll<bases>(REGNET_BODY(i) { base[i] = part.start.src + layer.taps[t] + 3 * i * step; });
-        // One word of input channels, `offset` beyond the bases.
-        const auto word = REGNET_BODY(offset) {
-          Vec<lanes> w[vectors > 0 ? vectors : 1];
-          Vec<H> half_w{};
-          unroll<vectors>(REGNET_BODY(v) { w[v] = load<lanes>(weights + offset * width + v * lanes); });
-          if constexpr (half) half_w = load<H>(weights + offset * width + vectors * lanes);
-          __builtin_prefetch(ahead.at + offset * ahead.step, 0, 2);
-          unroll<pixels>(REGNET_BODY(p) {
-            const float x = base[p / 3][(p % 3) * step + offset];
-            unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::template add_products<lanes>(sums[p][v], w[v], x); });
-            if constexpr (half) half_sums[p] = Format::template add_products<H>(half_sums[p], half_w, x);
-          });
-        };
-        const auto advance_by = [&](int by) __attribute__((always_inline)) {
-          weights += by * width;
-          ahead.at += by * ahead.step;
-          unroll<bases>(REGNET_BODY(i) {
-            base[i] += by;
-            asm("" : "+r"(base[i]));  // or the compiler keeps a pointer for each pixel, more than there are registers
-          });
-        };
-        int k = 0;
-        for (; k + 1 < length; k += 2) {
-          if constexpr (requires(Vec<lanes> any) { Format::template add_products<lanes>(any, any, any, 0.0f, 0.0f); }) {
-            __builtin_prefetch(ahead.at, 0, 2);
-            __builtin_prefetch(ahead.at + ahead.step, 0, 2);
+      if constexpr (row_stride > 0)
+        add_narrow<Format, row_taps, row_stride, pixels, vectors, half>(layer, part.start.src, weights, ahead, sums, half_sums);
+      else if constexpr (half) add_narrow<Format, 1, 1, pixels, vectors, half>(layer, part.start.src, weights, ahead, sums, half_sums);
+      else {
+        const std::int64_t step = layer.src_pixel;
+        const int length = layer.tap_length;
+        for (int t = 0; t < layer.tap_count; ++t) {
+          const float* base[bases];
+          unroll<bases>(REGNET_BODY(i) { base[i] = part.start.src + layer.taps[t] + 3 * i * step; });
+          // One word of input channels, `offset` beyond the bases.
+          const auto word = REGNET_BODY(offset) {
+            Vec<lanes> w[vectors];
+            unroll<vectors>(REGNET_BODY(v) { w[v] = load<lanes>(weights + offset * width + v * lanes); });
+            __builtin_prefetch(ahead.at + offset * ahead.step, 0, 2);
             unroll<pixels>(REGNET_BODY(p) {
-              const float* const x = base[p / 3] + (p % 3) * step;
-              unroll<vectors>(REGNET_BODY(v) {
-                sums[p][v] = Format::template add_products<lanes>(sums[p][v], load<lanes>(weights + v * lanes),
-                                                                  load<lanes>(weights + width + v * lanes), x[0], x[1]);
-              });
+              const float x = base[p / 3][(p % 3) * step + offset];
+              unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::template add_products<lanes>(sums[p][v], w[v], x); });
             });
-          } else {
-            word(std::integral_constant<int, 0>());
-            word(std::integral_constant<int, 1>());
+          };
+          const auto advance_by = [&](int by) __attribute__((always_inline)) {
+            weights += by * width;
+            ahead.at += by * ahead.step;
+            unroll<bases>(REGNET_BODY(i) {
+              base[i] += by;
+              asm("" : "+r"(base[i]));  // or the compiler keeps a pointer for each pixel, more than there are registers
+            });
+          };
+          int k = 0;
+          for (; k + 1 < length; k += 2) {
+            if constexpr (requires(Vec<lanes> any) { Format::template add_products<lanes>(any, any, any, 0.0f, 0.0f); }) {
+              __builtin_prefetch(ahead.at, 0, 2);
+              __builtin_prefetch(ahead.at + ahead.step, 0, 2);
+              unroll<pixels>(REGNET_BODY(p) {
+                const float* const x = base[p / 3] + (p % 3) * step;
+                unroll<vectors>(REGNET_BODY(v) {
+                  sums[p][v] = Format::template add_products<lanes>(sums[p][v], load<lanes>(weights + v * lanes),
+                                                                    load<lanes>(weights + width + v * lanes), x[0], x[1]);
+                });
+              });
+            } else {
+              word(std::integral_constant<int, 0>());
+              word(std::integral_constant<int, 1>());
+            }
+            advance_by(2);
           }
-          advance_by(2);
-        }
-        if (k < length) {
-          word(std::integral_constant<int, 0>());
-          advance_by(1);
+          if (k < length) {
+            word(std::integral_constant<int, 0>());
+            advance_by(1);
+          }
         }
       }
       asm volatile("" : : : "memory");  // or the compiler makes all addresses of the outputs before the products, and stores them
@@ -165,36 +169,37 @@ void make_tiles(Part& part, int count) {
 using MakeTiles = void (*)(Part&, int count);
 
 // Tiles of each number of pixels for a panel of so many half vectors.
-template <class Format, int halves, int... pixels>
+template <class Format, int row_stride, int halves, int... pixels>
 constexpr MakeTiles pick(int count) {
-  constexpr MakeTiles table[] = {make_tiles<Format, pixels + 1, halves / 2, (halves & 1) != 0>...};
+  constexpr int stride = is_narrow(8 * halves) ? row_stride : 0;
+  constexpr MakeTiles table[] = {make_tiles<Format, stride, pixels + 1, halves / 2, (halves & 1) != 0>...};
   return table[count - 1];
 }
 
-template <class Format, int halves>
+template <class Format, int row_stride, int halves>
 constexpr MakeTiles pick_tiles(int pixels) {
-  if constexpr (most_pixels == 14) return pick<Format, halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>(pixels);
-  else if constexpr (most_pixels_for(4 * halves) == 12) return pick<Format, halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>(pixels);
-  else if constexpr (most_pixels_for(4 * halves) == 6) return pick<Format, halves, 0, 1, 2, 3, 4, 5>(pixels);
-  else return pick<Format, halves, 0, 1, 2, 3>(pixels);
+  if constexpr (most_pixels == 14) return pick<Format, row_stride, halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>(pixels);
+  else if constexpr (most_pixels_for(4 * halves) == 12) return pick<Format, row_stride, halves, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>(pixels);
+  else if constexpr (most_pixels_for(4 * halves) == 6) return pick<Format, row_stride, halves, 0, 1, 2, 3, 4, 5>(pixels);
+  else return pick<Format, row_stride, halves, 0, 1, 2, 3>(pixels);
 }
 
 // For vectors of 16, panels are a multiple of 8 wide; for narrower ones a multiple of a vector, which 8 is.
-template <class Format>
+template <class Format, int row_stride>
 MakeTiles tiles_for(int pixels, int width) {
   if constexpr (lanes == 16) {
     switch (width / 8) {
-      case 1: return pick_tiles<Format, 1>(pixels);
-      case 2: return pick_tiles<Format, 2>(pixels);
-      case 3: return pick_tiles<Format, 3>(pixels);
-      default: return pick_tiles<Format, 4>(pixels);
+      case 1: return pick_tiles<Format, row_stride, 1>(pixels);
+      case 2: return pick_tiles<Format, row_stride, 2>(pixels);
+      case 3: return pick_tiles<Format, row_stride, 3>(pixels);
+      default: return pick_tiles<Format, row_stride, 4>(pixels);
     }
   } else if constexpr (lanes == 8) {
     if constexpr (most_vectors == 3)
-      if (width == 24) return pick_tiles<Format, 6>(pixels);
-    return width == 8 ? pick_tiles<Format, 2>(pixels) : pick_tiles<Format, 4>(pixels);
+      if (width == 24) return pick_tiles<Format, row_stride, 6>(pixels);
+    return width == 8 ? pick_tiles<Format, row_stride, 2>(pixels) : pick_tiles<Format, row_stride, 4>(pixels);
   } else {
-    return pick_tiles<Format, 4>(pixels);
+    return pick_tiles<Format, row_stride, 4>(pixels);
   }
 }
 
@@ -202,7 +207,7 @@ constexpr int tiles_in(int pixels, int most) { return (pixels + most - 1) / most
 
 // Some rows of one group, and so many channels from the part's panels on, of panels of `width` but for the last. The part comes with its layer, depth, what is fetched, panels without
 // their count, and the source of row 0 as its start.
-template <class Format>
+template <class Format, int row_stride>
 REGNET_INLINE void convolve_group(Part& part, Range rows, int channels, int width) {
   const Convolution& layer = *part.layer;
   part.src_gap = layer.src_row - layer.columns * layer.src_pixel;
@@ -220,9 +225,9 @@ REGNET_INLINE void convolve_group(Part& part, Range rows, int channels, int widt
   const auto run = [&](int pixels, int count) {
     if (full.count == 0 || rest == 0) {  // of one width; a narrow panel may take more pixels than there are tiles for of a full one
       part.panels = rest == 0 ? full : last;
-      return tiles_for<Format>(pixels, rest == 0 ? width : rest)(part, count);
+      return tiles_for<Format, row_stride>(pixels, rest == 0 ? width : rest)(part, count);
     }
-    const MakeTiles of_full = tiles_for<Format>(pixels, width), of_last = tiles_for<Format>(pixels, rest);
+    const MakeTiles of_full = tiles_for<Format, row_stride>(pixels, width), of_last = tiles_for<Format, row_stride>(pixels, rest);
     for (; count > 0; --count) {
       const Start start = part.start;
       part.panels = full;
@@ -255,6 +260,7 @@ void convolve(const Convolution& layer, Range rows, Range range) {
   constexpr std::int64_t cached = 64 * 1024 / 4;  // floats of weights: so many panels share what a tile reads
   const int per_group = panels(layer.channels, nullptr), width = panel_width(layer.channels);
   const std::int64_t depth = std::int64_t{layer.tap_count} * layer.tap_length;
+  const int row_stride = stride_in_rows(layer);
   for (int panel = range.begin; panel < range.end;) {
     const int group = panel / per_group, first = panel % per_group;
     // As many panels at once as stay in the cache.
@@ -271,7 +277,12 @@ void convolve(const Convolution& layer, Range rows, Range range) {
     part.start.src = layer.src + group * layer.src_group;
     // Behind the last panel come the weights of the next layer, or nothing, which a fetch does not mind.
     part.ahead = {weights + next, weights + next + count * width * depth, fetch_step(layer, rows)};
-    convolve_group<Format>(part, rows, smaller(count * width, layer.channels - first * width), width);
+    const int channels = smaller(count * width, layer.channels - first * width);
+    switch (row_stride) {
+      case 1: convolve_group<Format, is_narrow(1) ? 1 : 0>(part, rows, channels, width); break;
+      case 2: convolve_group<Format, is_narrow(1) ? 2 : 0>(part, rows, channels, width); break;
+      default: convolve_group<Format, 0>(part, rows, channels, width);
+    }
     panel += count;
   }
 }

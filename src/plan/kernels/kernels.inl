@@ -20,6 +20,12 @@ struct F32 {
     return sum + weights * word;
   }
   template <int N>
+  REGNET_INLINE static Vec<N> add_products(Vec<N> sum, Vec<N> weights, Vec<N> words) {
+    return sum + weights * words;
+  }
+  REGNET_INLINE static Vec<lanes> spread(float word) { return in_all_lanes(word); }
+  REGNET_INLINE static Vec<lanes> join(Vec<lanes> a, Vec<lanes> b) { return a + b; }
+  template <int N>
   REGNET_INLINE static void end(const Convolution& layer, Vec<N> sum, int channel, const float*, const float* residual, std::int64_t place,
                                 float* dst) {
     if (residual) sum += load<N>(residual + place + channel);

@@ -31,6 +31,14 @@ struct Narrow {
   REGNET_INLINE static Vec<N> add_products(Vec<N> sum, Vec<N> weights, float word) {
     return Products::template add<N>(sum, weights, word);
   }
+#if REGNET_LANES == 16
+  template <int N>
+  REGNET_INLINE static Vec<N> add_products(Vec<N> sum, Vec<N> weights, Vec<N> words) {
+    return Products::add(sum, weights, words);
+  }
+  REGNET_INLINE static Vec<lanes> spread(float word) { return Products::spread(word); }
+  REGNET_INLINE static Vec<lanes> join(Vec<lanes> a, Vec<lanes> b) { return Products::join(a, b); }
+#endif
   template <int N>
   REGNET_INLINE static void end(const Convolution& layer, Vec<N> sum, int channel, const float* bias, const float* residual, std::int64_t place,
                                 float* dst) {
@@ -50,6 +58,9 @@ struct FloatProducts {
   REGNET_INLINE static Vec<N> add(Vec<N> sum, Vec<N> weights, float word) {
     return sum + weights * word;
   }
+  REGNET_INLINE static Vec<lanes> add(Vec<lanes> sum, Vec<lanes> weights, Vec<lanes> words) { return sum + weights * words; }
+  REGNET_INLINE static Vec<lanes> spread(float word) { return in_all_lanes(word); }
+  REGNET_INLINE static Vec<lanes> join(Vec<lanes> a, Vec<lanes> b) { return a + b; }
   template <int N>
   REGNET_INLINE static Vec<N> finish(const Convolution&, Vec<N> sum, const float* bias, int channel) {
     return sum + load<N>(bias + channel);

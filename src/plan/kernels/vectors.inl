@@ -47,6 +47,11 @@ template <int N>
 REGNET_INLINE void store(float* at, Vec<N> value) {
   *reinterpret_cast<typename Vector<N>::unaligned*>(at) = value;
 }
+template <int... i>
+REGNET_INLINE Vec<lanes> in_all_lanes(float value, std::integer_sequence<int, i...>) {
+  return Vec<lanes>{(static_cast<void>(i), value)...};
+}
+REGNET_INLINE Vec<lanes> in_all_lanes(float value) { return in_all_lanes(value, std::make_integer_sequence<int, lanes>()); }
 template <int N>
 REGNET_INLINE Vec<N> relu(Vec<N> value) {
 #ifdef __AVX512F__

@@ -3,15 +3,23 @@
 
 // A word in all lanes, for vectors of 16 and for their lower halves alike. As an integer: on Zen 4 the instruction that spreads a float from memory takes the place of a product, this
 // one takes none.
-REGNET_INLINE __m512i spread(float word) { return _mm512_set1_epi32(__builtin_bit_cast(int, word)); }
+REGNET_INLINE Vec<16> spread_integer(float word) { return _mm512_castsi512_ps(_mm512_set1_epi32(__builtin_bit_cast(int, word))); }
 
 // Products of u8 and s8 and their sums are exact.
 struct Int8Products {
+  REGNET_INLINE static Vec<16> add(Vec<16> sum, Vec<16> weights, Vec<16> words) {
+    return _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum), _mm512_castps_si512(words), _mm512_castps_si512(weights)));
+  }
+  REGNET_INLINE static Vec<16> spread(float word) { return spread_integer(word); }
+  REGNET_INLINE static Vec<16> join(Vec<16> a, Vec<16> b) {
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+  }
   template <int N>
   REGNET_INLINE static Vec<N> add(Vec<N> sum, Vec<N> weights, float word) {
-    if constexpr (N == 16) return _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(sum), spread(word), _mm512_castps_si512(weights)));
+    if constexpr (N == 16) return add(sum, weights, spread(word));
     else
-      return _mm256_castsi256_ps(_mm256_dpbusd_epi32(_mm256_castps_si256(sum), _mm512_castsi512_si256(spread(word)), _mm256_castps_si256(weights)));
+      return _mm256_castsi256_ps(
+          _mm256_dpbusd_epi32(_mm256_castps_si256(sum), _mm512_castsi512_si256(_mm512_castps_si512(spread(word))), _mm256_castps_si256(weights)));
   }
   template <int N>
   REGNET_INLINE static Vec<N> finish(const Convolution& layer, Vec<N> sum, const float* bias, int channel) {
@@ -56,8 +64,18 @@ struct Ending : Narrow<Products> {
                         dst + places[q]);
         });
       }
-      unroll<pixels - 2 * in_pairs>(REGNET_BODY(i) {
-        constexpr int p = 2 * in_pairs + i;
+      constexpr int in_fours = vectors == 1 && !half && (to == Element::u8 || to == Element::s8) ? pixels / 4 : 0;
+      if constexpr (in_fours > 0) {
+        const NarrowPixels<to> narrow_pixels;
+        unroll<in_fours>(REGNET_BODY(four) {
+          constexpr int p = 4 * four;
+          narrow_pixels(finished.template operator()<16>(sums[p][0], p, 0), finished.template operator()<16>(sums[p + 1][0], p + 1, 0),
+                        finished.template operator()<16>(sums[p + 2][0], p + 2, 0), finished.template operator()<16>(sums[p + 3][0], p + 3, 0),
+                        dst + places[p], dst + places[p + 1], dst + places[p + 2], dst + places[p + 3]);
+        });
+      }
+      unroll<pixels - 2 * in_pairs - 4 * in_fours>(REGNET_BODY(i) {
+        constexpr int p = 2 * in_pairs + 4 * in_fours + i;
         unroll<vectors>(REGNET_BODY(v) { one.template operator()<16>(sums[p][v], p, 16 * v); });
         if constexpr (half) one.template operator()<8>(half_sums[p], p, 16 * vectors);
       });
@@ -87,7 +105,7 @@ struct Ending : Narrow<Products> {
 
 template <class Products>
 std::int64_t multiply_add(std::int64_t loops) {
-  constexpr int chains = 12;  // more than the latency of one hides
+  constexpr int chains = 24;  // more than the latency of one hides, which is 6 for bf16 on Zen 5
   Vec<16> sums[chains]{}, factors = _mm512_castsi512_ps(_mm512_set1_epi32(0x01010101));
   REGNET_UNROLL for (int i = 0; i < chains; ++i) asm volatile("" : "+v"(sums[i]));
   asm volatile("" : "+v"(factors));

@@ -185,7 +185,7 @@ void winograd_tiled(const Winograd& layer, Range blocks, float* scratch) {
         part.start.src = inputs + cell.start * input_plane;
         // Weights that are kept come from far: those of the next point are fetched while this one's are used.
         part.ahead = {of_point + weights_plane, layer.transformed ? of_point + 2 * weights_plane : nullptr, 16};
-        convolve_group<typename Values::Sums>(part, {0, 1}, width, width);
+        convolve_group<typename Values::Sums, 0>(part, {0, 1}, width, width);
       }
       for (int i = 0; i < count; ++i) {
         const int ty = (first + i) / across, tx = (first + i) % across;

@@ -80,15 +80,28 @@ struct NarrowPixels {
     order = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
   }
 
-  REGNET_INLINE void operator()(Vec<16> a, Vec<16> b, Vec<16> c, Vec<16> d, float* first, float* second) const {
+  REGNET_INLINE __m512i bytes_of(Vec<16> a, Vec<16> b, Vec<16> c, Vec<16> d) const {
     // What is too little is made the least in packing, as is what is no number: it is the least integer then.
     const auto integers = [&](Vec<16> value) __attribute__((always_inline)) { return _mm512_cvtps_epi32(_mm512_min_ps(most, value)); };
     const __m512i of_first = _mm512_packs_epi32(integers(a), integers(b)), of_second = _mm512_packs_epi32(integers(c), integers(d));
     const __m512i bytes =
         is_signed ? _mm512_max_epi8(_mm512_packs_epi16(of_first, of_second), _mm512_set1_epi8(-127)) : _mm512_packus_epi16(of_first, of_second);
-    const __m512i in_order = _mm512_permutexvar_epi32(order, bytes);  // each quarter has four bytes of each of the four
+    return _mm512_permutexvar_epi32(order, bytes);  // each quarter has four bytes of each of the four
+  }
+
+  REGNET_INLINE void operator()(Vec<16> a, Vec<16> b, Vec<16> c, Vec<16> d, float* first, float* second) const {
+    const __m512i in_order = bytes_of(a, b, c, d);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(first), _mm512_castsi512_si256(in_order));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(second), _mm512_extracti64x4_epi64(in_order, 1));
+  }
+
+  // Four pixels of 16 channels.
+  REGNET_INLINE void operator()(Vec<16> a, Vec<16> b, Vec<16> c, Vec<16> d, float* of_a, float* of_b, float* of_c, float* of_d) const {
+    const __m512i in_order = bytes_of(a, b, c, d);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(of_a), _mm512_castsi512_si128(in_order));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(of_b), _mm512_extracti32x4_epi32(in_order, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(of_c), _mm512_extracti32x4_epi32(in_order, 2));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(of_d), _mm512_extracti32x4_epi32(in_order, 3));
   }
 };
 
