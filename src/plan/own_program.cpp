@@ -445,9 +445,11 @@ bool can_be_narrow(const Graph& fused) {
 }
 
 Way best_way(const Conv& conv, const Dims& dims, bool compact, Element source) {
-  if (!can(Way::winograd, conv) || conv.stride > 1) return Way::direct;
+  if (!can(Way::winograd, conv)) return Way::direct;
   // Maps of few tiles use each weight too seldom, and groups of few channels do too little with each transformed tile.
   const int tiles = kernels::winograd_tiles(dims.height) * kernels::winograd_tiles(dims.width), channels = conv.in_channels / conv.groups;
+  // Of stride 2 it saves but half of the products, and is in no band with the layer before.
+  if (conv.stride > 1) return source == Element::f32 && tiles >= 49 && channels >= 112 && !compact ? Way::transformed : Way::direct;
   if (source == Element::bf16) return tiles < 16 || channels < 40 ? Way::direct : Way::transformed;
   if (tiles < 16 || channels < 16 || (channels < 24 && tiles < 49)) return Way::direct;
   return compact ? Way::winograd : Way::transformed;
