@@ -10,7 +10,7 @@ import re
 import sys
 
 SOURCES = ["pycls", "mmcls", "mmcls-converted", "timm", "torchvision-v1", "torchvision-v2", "timm-tv2"]
-CPUS = {"Zen 4": "Zen 4", "Sapphire Rapids": "Xeon"}  # as docs/PERFORMANCE.md has them, and in a narrow head
+CPUS = {"Zen 5": "Zen 5", "Zen 4": "Zen 4", "Sapphire Rapids": "Xeon"}  # as docs/PERFORMANCE.md has them, and in a narrow head
 VARIANT = "regnet_x_400mf"  # torchvision's, which is no network of pycls's table
 
 
