@@ -161,6 +161,21 @@ TEST(Kernels, DirectConvolutionsOfManyShapes) {
   }
 }
 
+// Panels of less than two vectors, whose tiles read a row's words once for three taps: each number of pixels has its own code.
+TEST(Kernels, EveryTileOfEveryNarrowPanel) {
+  std::mt19937 generator(3);
+  for (const int out : {8, 16, 24, 56})
+    for (const int kernel : {1, 3})
+      for (const int stride : {1, 2})
+        for (int columns = 1; columns <= 14; ++columns) {
+          const Shape shape{2, columns, 2, 8 * (1 + columns % 3), out, kernel, stride, columns % 4 == 0, columns % 2 == 0};
+          const Case test(shape, 0, generator);
+          for (const Kernels* kernels : float_kernels())
+            EXPECT_LT(run_direct(*kernels, test), 1e-6)
+                << kernels->name << ' ' << columns << " columns, " << out << " channels, kernel " << kernel << '/' << stride;
+        }
+}
+
 TEST(Kernels, PlanesAreWovenAndPixelsAveraged) {
   std::mt19937 generator(3);
   for (const Kernels* kernels : float_kernels())

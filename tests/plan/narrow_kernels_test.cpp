@@ -232,6 +232,25 @@ TEST_P(NarrowKernels, ConvolutionsOfManyShapesAndElements) {
   }
 }
 
+TEST_P(NarrowKernels, EveryTileOfEveryNarrowPanel) {
+  const std::vector<const Kernels*> all = kernels_of(GetParam());
+  if (all.empty()) GTEST_SKIP() << "this CPU has no instructions for it";
+  std::mt19937 generator(5);
+  int run = 0;
+  for (const int out : {8, 16, 24, 56})
+    for (const int kernel : {1, 3})
+      for (const int stride : {1, 2})
+        for (int columns = 1; columns <= 14; ++columns, ++run) {
+          const Shape shape{2, columns, 2, 8 * (1 + columns % 3), out, kernel, stride, columns % 2 == 0};
+          for (const Kernels* kernels : all) {
+            const Element elements[] = {wide_of(*kernels), Element::u8, Element::s8}, dst = elements[run % 3];
+            const std::optional<Element> added = run / 3 % 4 == 3 ? std::nullopt : std::optional(elements[run / 3 % 4]);
+            EXPECT_LT(largest_error(*kernels, shape, dst, added, generator), 1.001)
+                << kernels->name << ' ' << name_of(shape) << " to " << name_of(dst) << (added ? " plus " + name_of(*added) : "");
+          }
+        }
+}
+
 INSTANTIATE_TEST_SUITE_P(Sources, NarrowKernels, testing::Values(Element::f32, Element::bf16, Element::u8),
                          [](const auto& source) { return name_of(source.param); });
 
