@@ -33,8 +33,7 @@ struct Bf16Products {
   REGNET_INLINE static Vec<16> join(Vec<16> a, Vec<16> b) { return a + b; }
   template <int N>
   REGNET_INLINE static Vec<N> add(Vec<N> sum, Vec<N> weights, float word) {
-    if constexpr (N == 16) return add(sum, weights, spread(word));
-    else return _mm256_dpbf16_ps(sum, (__m256bh)(__m256)weights, (__m256bh)_mm512_castps512_ps256(spread(word)));
+    return add(sum, weights, spread(word));
   }
   template <int N>
   REGNET_INLINE static Vec<N> finish(const Convolution&, Vec<N> sum, const float* bias, int channel) {

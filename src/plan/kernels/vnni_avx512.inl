@@ -1,7 +1,7 @@
 // Products of u8 and s8 by AVX512-VNNI, and what all products of less than 32 bits have in common with vectors of 16 lanes: over vectors.inl, direct.inl, words_avx512.inl and
 // narrow.inl.
 
-// A word in all lanes, for vectors of 16 and for their lower halves alike. As an integer: on Zen 4 the instruction that spreads a float from memory takes the place of a product, this
+// A word in all lanes. As an integer: on Zen 4 the instruction that spreads a float from memory takes the place of a product, this
 // one takes none.
 REGNET_INLINE Vec<16> spread_integer(float word) { return _mm512_castsi512_ps(_mm512_set1_epi32(__builtin_bit_cast(int, word))); }
 
@@ -16,10 +16,7 @@ struct Int8Products {
   }
   template <int N>
   REGNET_INLINE static Vec<N> add(Vec<N> sum, Vec<N> weights, float word) {
-    if constexpr (N == 16) return add(sum, weights, spread(word));
-    else
-      return _mm256_castsi256_ps(
-          _mm256_dpbusd_epi32(_mm256_castps_si256(sum), _mm512_castsi512_si256(_mm512_castps_si512(spread(word))), _mm256_castps_si256(weights)));
+    return add(sum, weights, spread(word));
   }
   template <int N>
   REGNET_INLINE static Vec<N> finish(const Convolution& layer, Vec<N> sum, const float* bias, int channel) {
