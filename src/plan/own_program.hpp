@@ -90,8 +90,8 @@ bool can_be_programmed(const Graph& fused);
 // Whether they do in less than 32 bits, too: images are woven into words, no group begins within one, and what the last layer reads is floats. Precondition: can_be_programmed.
 bool can_be_narrow(const Graph& fused);
 
-// The rule: measured on Zen 4 and Sapphire Rapids, batch 1, weights not in the caches (bench/kernel_bench, docs/PERFORMANCE.md).
-// With stride 2 Winograd is left to `tune`: its layers are faster alone, whole networks on Zen 3 were not, and other CPUs were not measured.
+// The rule: measured on Zen 4, Zen 5 and Sapphire Rapids, batch 1, weights not in the caches (bench/kernel_bench, docs/PERFORMANCE.md).
+// With stride 2 Winograd is for wide groups on large maps, where whole networks gain on Zen 5 and Zen 3; elsewhere only its layers do by themselves, and `tune` finds out.
 // `compact` keeps no transformed weights.
 Way best_way(const Conv& conv, const Dims& dims, bool compact, kernels::Element source = kernels::Element::f32);
 

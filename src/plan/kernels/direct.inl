@@ -72,12 +72,20 @@ REGNET_INLINE void advance(Part& part, int pixels) {
 
 #include "plan/kernels/rows.inl"
 
+// With few sums the next product of one would wait for its last: they have two parts then, one of each second word.
+template <class Format, int pixels, int vectors>
+constexpr int sum_parts() {
+  constexpr bool can_join = requires(Vec<lanes> any) { Format::join(any, any); };
+  return lanes == 8 && can_join && pixels * vectors <= 6 ? 2 : 1;
+}
+
 // `count` tiles of `pixels` output pixels, each with all of the part's panels of `vectors` vectors and, with `half`, one of half the width.
 template <class Format, int row_stride, int pixels, int vectors, bool half>
 void make_tiles(Part& part, int count) {
   constexpr int H = lanes / 2;
   constexpr int width = vectors * lanes + (half ? H : 0);
   constexpr int bases = (pixels + 2) / 3;  // a base for three pixels each: x86 adds once or twice a register for free
+  constexpr int parts = sum_parts<Format, pixels, vectors>();
   const Convolution& layer = *part.layer;
   for (; count > 0; --count, advance(part, pixels)) {
     set_places(part, pixels);
@@ -88,6 +96,7 @@ void make_tiles(Part& part, int count) {
       part.ahead.at += part.depth * part.ahead.step;
       Vec<lanes> sums[pixels][vectors > 0 ? vectors : 1];
       Vec<H> half_sums[pixels];
+      [[maybe_unused]] Vec<lanes> odd_sums[pixels][vectors > 0 ? vectors : 1]{};
       unroll<pixels>(REGNET_BODY(p) {
         unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::template begin<lanes>(first_bias + v * lanes); });
         if constexpr (half) half_sums[p] = Format::template begin<H>(first_bias + vectors * lanes);
@@ -113,7 +122,10 @@ void make_tiles(Part& part, int count) {
             __builtin_prefetch(ahead.at + offset * ahead.step, 0, 2);
             unroll<pixels>(REGNET_BODY(p) {
               const float x = base[p / 3][(p % 3) * step + offset];
-              unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::template add_products<lanes>(sums[p][v], w[v], x); });
+              unroll<vectors>(REGNET_BODY(v) {
+                Vec<lanes>& sum = (offset % parts == 0 ? sums : odd_sums)[p][v];
+                sum = Format::template add_products<lanes>(sum, w[v], x);
+              });
             });
           };
           const auto advance_by = [&](int by) __attribute__((always_inline)) {
@@ -147,6 +159,8 @@ void make_tiles(Part& part, int count) {
             advance_by(1);
           }
         }
+        if constexpr (parts == 2)
+          unroll<pixels>(REGNET_BODY(p) { unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::join(sums[p][v], odd_sums[p][v]); }); });
       }
       asm volatile("" : : : "memory");  // or the compiler makes all addresses of the outputs before the products, and stores them
       const std::int64_t* const places = part.places;
