@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/base/threads.hpp>
 #include <regnet/graph/rewrite.hpp>
 #include <regnet/plan/machine.hpp>
@@ -340,7 +341,7 @@ std::vector<LatencyTable> latency_tables_from_json(std::string_view text) {
       tables.push_back(std::move(table));
     }
   } catch (const Json::exception& error) {
-    fail(Code::bad_format, "latency table: expected what regnet writes, found ", error.what());
+    fail(Code::bad_format, "latency table: expected what regnet writes, found ", printable(error.what()));
   }
   return tables;
 }

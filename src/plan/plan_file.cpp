@@ -48,9 +48,12 @@ Json json_of(const Node& node) {
   return json;
 }
 
+// Nothing that has parts is printed: printing calls itself for each level, and they may be as many as the header has bytes.
+std::string shown(const Json& json) { return in_quotes(json.is_structured() ? json.type_name() : json.dump()); }
+
 std::int64_t integer(const Json& json, std::int64_t least, std::int64_t most) {
   if (!json.is_number_integer() || json.get<double>() < static_cast<double>(least) || json.get<double>() > static_cast<double>(most))
-    fail(Code::bad_format, "expected an integer from ", least, " to ", most, ", found ", in_quotes(json.dump()));
+    fail(Code::bad_format, "expected an integer from ", least, " to ", most, ", found ", shown(json));
   return json.get<std::int64_t>();
 }
 
@@ -113,7 +116,7 @@ detail::Ways ways_of(const Json& json, const Graph& fused) {
     const auto node = std::find_if(fused.nodes().begin(), fused.nodes().end(), [&name = name](const Node& one) { return one.name == name; });
     const auto* conv = node == fused.nodes().end() ? nullptr : std::get_if<Conv>(&node->op);
     const std::optional<detail::Way> known = detail::way_of(way.get<std::string>());
-    if (!conv || !known || !detail::can(*known, *conv)) fail(Code::bad_format, "no layer ", in_quotes(name), " that goes by ", in_quotes(way.dump()));
+    if (!conv || !known || !detail::can(*known, *conv)) fail(Code::bad_format, "no layer ", in_quotes(name), " that goes by ", shown(way));
     ways[name] = *known;
   }
   return ways;

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <regnet/base/foreign_text.hpp>
 #include <regnet/base/threads.hpp>
 #include <regnet/graph/rewrite.hpp>
 #include <regnet/plan/machine.hpp>
@@ -115,12 +116,12 @@ std::vector<Tuning> tunings_from_json(std::string_view text) {
       for (const Json& layer : json.at("layers")) {
         tuning.layers.push_back({layer.at("shape").get<std::string>(), layer.at("count").get<int>(), layer.at("rule").get<std::string>(),
                                  layer.at("best").get<std::string>(), layer.at("ms").get<std::map<std::string, double>>()});
-        if (!detail::way_of(tuning.layers.back().best)) fail(Code::bad_format, "tuning: unknown way \"", tuning.layers.back().best, '"');
+        if (!detail::way_of(tuning.layers.back().best)) fail(Code::bad_format, "tuning: unknown way ", in_quotes(tuning.layers.back().best));
       }
       tunings.push_back(std::move(tuning));
     }
   } catch (const Json::exception& error) {
-    fail(Code::bad_format, "expected the tunings that \"regnet tune\" writes, found ", error.what());
+    fail(Code::bad_format, "expected the tunings that \"regnet tune\" writes, found ", printable(error.what()));
   }
   return tunings;
 }

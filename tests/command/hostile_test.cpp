@@ -77,6 +77,29 @@ std::string large_legacy_and_cut() {
   return content;
 }
 
+// Whoever prints, copies or compares such a value calls himself for each level.
+TEST(Hostile, JsonOfManyLevelsIsRefused) {
+  const TemporaryFolder folder;
+  const std::string deep = std::string(400'000, '[') + std::string(400'000, ']');
+  const auto file = [&](const std::string& name, const std::string& content) { return "'" + folder.write(name, content) + "'"; };
+  const auto plan = [&](const std::string& header) {
+    std::string content("regnet plan\n\0\0\0\0", 16);
+    for (int byte = 0; byte < 8; ++byte) content += static_cast<char>(header.size() >> (8 * byte));
+    return file("x.plan", content + header);
+  };
+  expect_refused("predict --weights " + plan(R"({"format": )" + deep + "}") + " image.png",
+                 "expected an integer from 0 to 1073741824, found 'array'");
+  expect_refused("bench -m regnetx_200mf --tuning " + file("tuning.json", R"([{"cpu": )" + deep + "}]"), "tuning.json: expected the tunings");
+  expect_refused("design pareto -q --predict --table " + file("table.json", R"([{"dtype": )" + deep + "}]"),
+                 "table.json: latency table: expected what regnet writes");
+  expect_refused("eval -q --limit 10 --real " + file("real.json", deep), "real.json: expected a list of lists of class indices");
+  expect_refused("eval -q --limit 10 --journal " + file("journal", R"(# regnet journal {"images": )" + deep + "}\n"),
+                 "journal: JSON: expected at most 64 levels");
+  expect_refused("design report page.html " + file("rows.json", deep), "rows.json: JSON: expected at most 64 levels");
+  const std::string reference = file("reference.json", R"({"image": "x.png", "recipe": )" + deep + "}");
+  expect_refused("verify -q --reference '" + folder.path().string() + "'", "reference.json: JSON: expected at most 64 levels");
+}
+
 TEST(Hostile, ALargeCutFileCostsLittle) {
   expect_refused_cheaply(large_and_cut(), "truncated");
   expect_refused_cheaply(large_legacy_and_cut(), "is the file truncated?");

@@ -13,6 +13,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "json.hpp"
+#include "text_file.hpp"
+
 namespace {
 
 constexpr std::string_view journal_magic = "# regnet journal ";
@@ -62,9 +65,9 @@ Journal::Journal(const std::string& path, const nlohmann::ordered_json& run, int
   const std::size_t line = content.find('\n');
   std::size_t sound = 0;
   if (line != std::string::npos) {
-    const nlohmann::ordered_json found = content.starts_with(journal_magic)
-                                             ? nlohmann::ordered_json::parse(content.begin() + journal_magic.size(),
-                                                                             content.begin() + static_cast<std::ptrdiff_t>(line), nullptr, false)
+    const std::string_view first_line = std::string_view(content).substr(0, line);
+    const nlohmann::ordered_json found = first_line.starts_with(journal_magic)
+                                             ? naming(path, [&] { return parse_json(first_line.substr(journal_magic.size())); })
                                              : nlohmann::ordered_json();
     if (!found.is_object()) regnet::fail(regnet::Code::bad_format, path, ": expected a journal of regnet eval, found another file");
     if (found != run) regnet::fail(regnet::Code::mismatch, path, ": is the journal of another run: ", difference(found, run));

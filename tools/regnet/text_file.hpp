@@ -12,13 +12,19 @@ inline std::string read_text(const std::string& file) {
   return {reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()};
 }
 
+// What `action` returns; its errors with the file in front.
+template <class Action>
+auto naming(const std::string& file, Action action) {
+  try {
+    return action();
+  } catch (const regnet::Error& error) {
+    regnet::fail(error.code(), file, ": ", error.what());
+  }
+}
+
 // What `read` returns of the file's text; its errors with the file in front.
 template <class Read>
 auto read_file(const std::string& file, Read read) {
   const std::string text = read_text(file);
-  try {
-    return read(text);
-  } catch (const regnet::Error& error) {
-    regnet::fail(error.code(), file, ": ", error.what());
-  }
+  return naming(file, [&] { return read(text); });
 }

@@ -15,6 +15,7 @@
 #include "json.hpp"
 #include "model_choice.hpp"
 #include "npy.hpp"
+#include "text_file.hpp"
 
 namespace {
 
@@ -39,8 +40,7 @@ constexpr double level_tolerance = 0.01;  // grey levels of 255
 
 // What the folder says of itself, as far as it does.
 Json read_description(const std::filesystem::path& folder) {
-  const regnet::MappedFile file(folder / "reference.json");
-  Json json = Json::parse(std::string_view(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()), nullptr, false);
+  Json json = read_file(folder / "reference.json", parse_json);
   if (!json.is_object() || !json.contains("image") || !json["image"].is_string())
     regnet::fail(regnet::Code::bad_format, (folder / "reference.json").string(), ": expected a JSON object with the name of the image");
   const std::filesystem::path image = json["image"].get<std::string>();
