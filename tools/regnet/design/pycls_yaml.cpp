@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <map>
-#include <span>
 #include <sstream>
 #include <string_view>
 #include <vector>
@@ -15,7 +14,8 @@
 
 #include <regnet/base/error.hpp>
 #include <regnet/base/foreign_text.hpp>
-#include <regnet/base/mapped_file.hpp>
+
+#include "text_file.hpp"
 
 namespace {
 
@@ -311,15 +311,6 @@ YAML::Node document_of(const std::string& yaml) {
   }
 }
 
-PyclsConfig config_of_text(const std::string& yaml) {
-  const YAML::Node document = document_of(yaml);
-  try {
-    return config_of(settings_of(document));
-  } catch (const YAML::Exception& error) {
-    fail(Code::bad_format, at_line(line_of(error.mark)), regnet::printable(error.msg));
-  }
-}
-
 // Shortest that reads back as the same number, and a float to YAML: yacs refuses a whole number where its default is a float.
 std::string as_float(double value) {
   std::array<char, 32> digits;
@@ -337,15 +328,19 @@ std::string list_of(const std::vector<regnet::Stage>& stages, ToText to_text) {
 
 }  // namespace
 
+PyclsConfig parse_pycls_yaml(std::string_view yaml) {
+  if (yaml.size() > most_bytes) fail(Code::bad_format, "expected a configuration of at most ", most_bytes, " bytes, found ", yaml.size());
+  const YAML::Node document = document_of(std::string(yaml));
+  try {
+    return config_of(settings_of(document));
+  } catch (const YAML::Exception& error) {
+    fail(Code::bad_format, at_line(line_of(error.mark)), regnet::printable(error.msg));
+  }
+}
+
 PyclsConfig read_pycls_yaml(const std::string& file) {
   const regnet::MappedFile mapped(file);
-  const std::span<const std::byte> bytes = mapped.bytes();
-  if (bytes.size() > most_bytes) fail(Code::bad_format, file, ": expected a configuration of at most ", most_bytes, " bytes, found ", bytes.size());
-  try {
-    return config_of_text(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  } catch (const regnet::Error& error) {
-    fail(error.code(), file, ": ", error.what());
-  }
+  return naming(file, [&] { return parse_pycls_yaml({reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()}); });
 }
 
 std::optional<PyclsConfig> config_of_pycls(const Json& config) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -18,6 +19,9 @@ struct PyclsConfig {
 // and so are unknown ones beside those that describe it; what only concerns training is passed over. Throws regnet::Error with file and line:
 // not_found or io, bad_format (no YAML, no numbers), unsupported (other networks), invalid_argument (numbers that make no network).
 PyclsConfig read_pycls_yaml(const std::string& file);
+
+// The same of a file's text, without the file's name.
+PyclsConfig parse_pycls_yaml(std::string_view yaml);
 
 // The same of a configuration within a sweep's JSON. Nothing for a network of another kind.
 std::optional<PyclsConfig> config_of_pycls(const nlohmann::ordered_json& config);
