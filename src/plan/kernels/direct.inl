@@ -72,12 +72,39 @@ REGNET_INLINE void advance(Part& part, int pixels) {
 
 #include "plan/kernels/rows.inl"
 
-// With few sums the next product of one would wait for its last: they have two parts then, one of each second word.
+// So many sums that the next product of each would wait for its last.
+constexpr bool are_few(int sums) { return lanes == 8 && sums <= 6; }
+
+#if REGNET_LANES == 8
+// The products of all taps, those of every second word in sums of their own.
 template <class Format, int pixels, int vectors>
-constexpr int sum_parts() {
-  constexpr bool can_join = requires(Vec<lanes> any) { Format::join(any, any); };
-  return lanes == 8 && can_join && pixels * vectors <= 6 ? 2 : 1;
+REGNET_INLINE void add_in_parts(const Convolution& layer, const float* src, const float*& weights, Ahead ahead, Vec<8> (&sums)[pixels][vectors]) {
+  Vec<8> second_sums[pixels][vectors]{};
+  for (int t = 0; t < layer.tap_count; ++t) {
+    const float* at = src + layer.taps[t];
+    const auto word = REGNET_BODY(part) {
+      unroll<pixels>(REGNET_BODY(p) {
+        const float x = at[p * layer.src_pixel];
+        unroll<vectors>(REGNET_BODY(v) {
+          Vec<8>& sum = (part == 0 ? sums : second_sums)[p][v];
+          sum = Format::template add_products<8>(sum, load<8>(weights + v * 8), x);
+        });
+      });
+      __builtin_prefetch(ahead.at, 0, 2);
+      ++at;
+      weights += vectors * 8;
+      ahead.at += ahead.step;
+    };
+    int k = 0;
+    for (; k + 1 < layer.tap_length; k += 2) {
+      word(std::integral_constant<int, 0>());
+      word(std::integral_constant<int, 1>());
+    }
+    if (k < layer.tap_length) word(std::integral_constant<int, 0>());
+  }
+  unroll<pixels>(REGNET_BODY(p) { unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::join(sums[p][v], second_sums[p][v]); }); });
 }
+#endif
 
 // `count` tiles of `pixels` output pixels, each with all of the part's panels of `vectors` vectors and, with `half`, one of half the width.
 template <class Format, int row_stride, int pixels, int vectors, bool half>
@@ -85,7 +112,6 @@ void make_tiles(Part& part, int count) {
   constexpr int H = lanes / 2;
   constexpr int width = vectors * lanes + (half ? H : 0);
   constexpr int bases = (pixels + 2) / 3;  // a base for three pixels each: x86 adds once or twice a register for free
-  constexpr int parts = sum_parts<Format, pixels, vectors>();
   const Convolution& layer = *part.layer;
   for (; count > 0; --count, advance(part, pixels)) {
     set_places(part, pixels);
@@ -96,7 +122,6 @@ void make_tiles(Part& part, int count) {
       part.ahead.at += part.depth * part.ahead.step;
       Vec<lanes> sums[pixels][vectors > 0 ? vectors : 1];
       Vec<H> half_sums[pixels];
-      [[maybe_unused]] Vec<lanes> odd_sums[pixels][vectors > 0 ? vectors : 1]{};
       unroll<pixels>(REGNET_BODY(p) {
         unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::template begin<lanes>(first_bias + v * lanes); });
         if constexpr (half) half_sums[p] = Format::template begin<H>(first_bias + vectors * lanes);
@@ -109,6 +134,8 @@ void make_tiles(Part& part, int count) {
       if constexpr (row_stride > 0)
         add_narrow<Format, row_taps, row_stride, pixels, vectors, half>(layer, part.start.src, weights, ahead, sums, half_sums);
       else if constexpr (half) add_narrow<Format, 1, 1, pixels, vectors, half>(layer, part.start.src, weights, ahead, sums, half_sums);
+      else if constexpr (are_few(pixels * vectors) && requires(Vec<lanes> any) { Format::join(any, any); })
+        add_in_parts<Format, pixels, vectors>(layer, part.start.src, weights, ahead, sums);
       else {
         const std::int64_t step = layer.src_pixel;
         const int length = layer.tap_length;
@@ -122,10 +149,7 @@ void make_tiles(Part& part, int count) {
             __builtin_prefetch(ahead.at + offset * ahead.step, 0, 2);
             unroll<pixels>(REGNET_BODY(p) {
               const float x = base[p / 3][(p % 3) * step + offset];
-              unroll<vectors>(REGNET_BODY(v) {
-                Vec<lanes>& sum = (offset % parts == 0 ? sums : odd_sums)[p][v];
-                sum = Format::template add_products<lanes>(sum, w[v], x);
-              });
+              unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::template add_products<lanes>(sums[p][v], w[v], x); });
             });
           };
           const auto advance_by = [&](int by) __attribute__((always_inline)) {
@@ -159,8 +183,6 @@ void make_tiles(Part& part, int count) {
             advance_by(1);
           }
         }
-        if constexpr (parts == 2)
-          unroll<pixels>(REGNET_BODY(p) { unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::join(sums[p][v], odd_sums[p][v]); }); });
       }
       asm volatile("" : : : "memory");  // or the compiler makes all addresses of the outputs before the products, and stores them
       const std::int64_t* const places = part.places;
