@@ -8,7 +8,6 @@
 #include <map>
 
 #include <regnet/base/foreign_text.hpp>
-#include <regnet/base/mapped_file.hpp>
 #include <regnet/image/preprocess.hpp>
 
 #include "commands.hpp"

@@ -14,6 +14,7 @@
 
 #include <regnet/base/error.hpp>
 #include <regnet/base/foreign_text.hpp>
+#include <regnet/base/mapped_file.hpp>
 
 #include "text_file.hpp"
 
