@@ -8,9 +8,12 @@
 #include <vector>
 
 #include "plan/kernels/packing.hpp"
+#include "plan/own_steps.hpp"
 
 namespace regnet::kernels {
 namespace {
+
+using detail::part;
 
 struct Shape {
   int rows, columns, groups, in, out, kernel, stride;  // rows and columns of the output, channels of a group
@@ -81,8 +84,8 @@ struct Case {
   float at(int y, int x, int c) const { return src[static_cast<std::size_t>((y * src_columns + x) * src_channels + c)]; }
 };
 
-// The largest error, in sums of the absolute values of what was added: how often that was rounded, times 6e-8.
-double run_direct(const Kernels& kernels, const Case& test) {
+// In so many parts each way, as threads divide a layer.
+std::vector<float> run_direct(const Kernels& kernels, const Case& test, int by_rows, int by_panels) {
   const Shape& s = test.shape;
   const std::vector<float> packed = pack_direct(kernels, test.weights, s.groups, s.out, s.in, s.kernel);
   const std::vector<std::int64_t> taps = direct_taps(s.kernel, std::int64_t{test.src_columns} * test.src_channels, test.src_channels);
@@ -106,12 +109,14 @@ double run_direct(const Kernels& kernels, const Case& test) {
   layer.channels = s.out;
   layer.out_channels = test.channels;
   layer.relu = s.relu;
-  // In two parts each way, as two threads would.
   const int panels = kernels.panels(s.out, nullptr) * s.groups;
-  for (const Range rows : {Range{0, s.rows / 2}, Range{s.rows / 2, s.rows}})
-    for (const Range range : {Range{0, panels / 2}, Range{panels / 2, panels}}) kernels.convolve(layer, rows, range);
-  return test.largest_error(dst, test.magnitude);
+  for (int row = 0; row < by_rows; ++row)
+    for (int panel = 0; panel < by_panels; ++panel) kernels.convolve(layer, part(s.rows, by_rows, row), part(panels, by_panels, panel));
+  return dst;
 }
+
+// The largest error, in sums of the absolute values of what was added: how often that was rounded, times 6e-8.
+double error_of_direct(const Kernels& kernels, const Case& test) { return test.largest_error(run_direct(kernels, test, 2, 2), test.magnitude); }
 
 // The largest error of outputs of about 1, which is what a bound for Winograd can be about.
 double run_winograd(const Kernels& kernels, const Case& test, int tiles_at_once, bool transformed) {
@@ -156,8 +161,8 @@ TEST(Kernels, DirectConvolutionsOfManyShapes) {
                       any(1, 2), any(0, 1) != 0, any(0, 1) != 0};
     const Case test(shape, 0, generator);
     for (const Kernels* kernels : float_kernels())
-      EXPECT_LT(run_direct(*kernels, test), 1e-6) << kernels->name << ' ' << shape.rows << 'x' << shape.columns << " groups " << groups << ' '
-                                                  << shape.in << "->" << shape.out << " kernel " << kernel << '/' << shape.stride;
+      EXPECT_LT(error_of_direct(*kernels, test), 1e-6) << kernels->name << ' ' << shape.rows << 'x' << shape.columns << " groups " << groups << ' '
+                                                       << shape.in << "->" << shape.out << " kernel " << kernel << '/' << shape.stride;
   }
 }
 
@@ -171,9 +176,28 @@ TEST(Kernels, EveryTileOfEveryNarrowPanel) {
           const Shape shape{2, columns, 2, 8 * (1 + columns % 3), out, kernel, stride, columns % 4 == 0, columns % 2 == 0};
           const Case test(shape, 0, generator);
           for (const Kernels* kernels : float_kernels())
-            EXPECT_LT(run_direct(*kernels, test), 1e-6)
+            EXPECT_LT(error_of_direct(*kernels, test), 1e-6)
                 << kernels->name << ' ' << columns << " columns, " << out << " channels, kernel " << kernel << '/' << stride;
         }
+}
+
+// To the bit: a thread that rests, or one more, changes what the tiles are, and must not change the answer.
+TEST(Kernels, AnOutputIsTheSameInWhateverPart) {
+  std::mt19937 generator(6);
+  const auto any = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(generator); };
+  for (int i = 0; i < 150; ++i) {
+    const int kernel = any(0, 1) ? 3 : 1, stride = any(1, 2), groups = any(1, 3);
+    const Shape shape{any(1, 9), any(1, 30), groups, 8 * any(1, 6), 8 * any(1, 14), kernel, stride, any(0, 1) != 0, any(0, 1) != 0};
+    const Case test(shape, 0, generator);
+    for (const Kernels* kernels : float_kernels()) {
+      const std::vector<float> whole = run_direct(*kernels, test, 1, 1);
+      const int panels = kernels->panels(shape.out, nullptr) * groups;
+      for (const auto& [by_rows, by_panels] : {std::pair(shape.rows, panels), {1, panels}, {shape.rows, 1}, {any(1, shape.rows), any(1, panels)}})
+        EXPECT_EQ(run_direct(*kernels, test, by_rows, by_panels), whole)
+            << kernels->name << ' ' << shape.rows << 'x' << shape.columns << " groups " << groups << ' ' << shape.in << "->" << shape.out
+            << " kernel " << kernel << '/' << stride << ", by " << by_rows << " rows and " << by_panels << " panels";
+    }
+  }
 }
 
 TEST(Kernels, PlanesAreWovenAndPixelsAveraged) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -13,9 +14,12 @@
 
 #include "plan/kernels/kernels.hpp"
 #include "plan/kernels/packing.hpp"
+#include "plan/own_steps.hpp"
 
 namespace regnet::kernels {
 namespace {
+
+using detail::part;
 
 struct Shape {
   int rows, columns, groups, in, out, kernel, stride;  // rows and columns of the output, channels of a group
@@ -178,10 +182,19 @@ double largest_error(const Kernels& kernels, const Shape& s, Element dst_element
   layer.channels = together * s.out;
   layer.out_channels = channels;
   layer.relu = s.relu;
-  // In two parts each way, as two threads would.
+  // In so many parts each way, as threads divide a layer: the same to the bit.
   const int panels = kernels.panels(layer.channels, nullptr) * groups;
-  for (const Range rows : {Range{0, s.rows / 2}, Range{s.rows / 2, s.rows}})
-    for (const Range range : {Range{0, panels / 2}, Range{panels / 2, panels}}) kernels.convolve(layer, rows, range);
+  const auto run = [&](int by_rows, int by_panels) {
+    std::fill(dst.begin(), dst.end(), sentinel);
+    for (int row = 0; row < by_rows; ++row)
+      for (int panel = 0; panel < by_panels; ++panel) kernels.convolve(layer, part(s.rows, by_rows, row), part(panels, by_panels, panel));
+  };
+  run(1, 1);
+  const std::vector<float> whole = dst;
+  for (const auto& [by_rows, by_panels] : {std::pair(2, 2), {s.rows, panels}}) {
+    run(by_rows, by_panels);
+    if (std::memcmp(dst.data(), whole.data(), dst.size() * sizeof(float)) != 0) return 1e6;
+  }
   const std::vector<float> found = from_words(dst_element, dst, residual.size(), channels, dst_pixel);
   double worst = 0;
   for (int y = 0; y < s.rows; ++y)

@@ -76,17 +76,17 @@ REGNET_INLINE void advance(Part& part, int pixels) {
 constexpr bool are_few(int sums) { return lanes == 8 && sums <= 6; }
 
 #if REGNET_LANES == 8
-// The products of all taps, those of every second word in sums of their own.
-template <class Format, int pixels, int vectors>
+// The products of all taps; in two parts, those of every second word in sums of their own.
+template <class Format, int parts, int pixels, int vectors>
 REGNET_INLINE void add_in_parts(const Convolution& layer, const float* src, const float*& weights, Ahead ahead, Vec<8> (&sums)[pixels][vectors]) {
   Vec<8> second_sums[pixels][vectors]{};
   for (int t = 0; t < layer.tap_count; ++t) {
     const float* at = src + layer.taps[t];
-    const auto word = REGNET_BODY(part) {
+    const auto word = REGNET_BODY(k) {
       unroll<pixels>(REGNET_BODY(p) {
         const float x = at[p * layer.src_pixel];
         unroll<vectors>(REGNET_BODY(v) {
-          Vec<8>& sum = (part == 0 ? sums : second_sums)[p][v];
+          Vec<8>& sum = (k % parts == 0 ? sums : second_sums)[p][v];
           sum = Format::template add_products<8>(sum, load<8>(weights + v * 8), x);
         });
       });
@@ -102,7 +102,15 @@ REGNET_INLINE void add_in_parts(const Convolution& layer, const float* src, cons
     }
     if (k < layer.tap_length) word(std::integral_constant<int, 0>());
   }
-  unroll<pixels>(REGNET_BODY(p) { unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::join(sums[p][v], second_sums[p][v]); }); });
+  if constexpr (parts == 2)
+    unroll<pixels>(REGNET_BODY(p) { unroll<vectors>(REGNET_BODY(v) { sums[p][v] = Format::join(sums[p][v], second_sums[p][v]); }); });
+}
+
+// An answer must not depend on how threads divide a layer. So sums have two parts only where each pixel has the same tile in any division: rows end with a border, and one panel is all.
+template <class Format, int pixels, int vectors>
+REGNET_INLINE void add_few(const Part& part, const float*& weights, Ahead ahead, Vec<8> (&sums)[pixels][vectors]) {
+  if (part.src_gap != 0 && part.layer->channels == vectors * 8) add_in_parts<Format, 2>(*part.layer, part.start.src, weights, ahead, sums);
+  else add_in_parts<Format, 1>(*part.layer, part.start.src, weights, ahead, sums);
 }
 #endif
 
@@ -135,7 +143,7 @@ void make_tiles(Part& part, int count) {
         add_narrow<Format, row_taps, row_stride, pixels, vectors, half>(layer, part.start.src, weights, ahead, sums, half_sums);
       else if constexpr (half) add_narrow<Format, 1, 1, pixels, vectors, half>(layer, part.start.src, weights, ahead, sums, half_sums);
       else if constexpr (are_few(pixels * vectors) && requires(Vec<lanes> any) { Format::join(any, any); })
-        add_in_parts<Format, pixels, vectors>(layer, part.start.src, weights, ahead, sums);
+        add_few<Format>(part, weights, ahead, sums);
       else {
         const std::int64_t step = layer.src_pixel;
         const int length = layer.tap_length;
