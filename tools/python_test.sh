@@ -8,8 +8,6 @@ say() { printf '== %s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 . tools/ccache.sh
-# Else the interpreter's own name of the compiler is taken, and ccache does not share what another name has compiled.
-export CC=${CC:-gcc} CXX=${CXX:-g++}
 
 say "installing with pip in build/python-venv"
 venv=$source/build/python-venv

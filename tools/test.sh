@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/deps.sh developer
+. tools/ccache.sh
 echo "== configuring and building the dev preset in build/dev"
 cmake --preset dev
 cmake --build --preset dev
