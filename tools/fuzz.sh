@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all=(zip pickle legacy torch_zip safetensors png jpeg labels yaml)
+all=(zip pickle legacy torch_zip safetensors png jpeg labels yaml plan)
 largest=4096  # bytes of an input: what the readers do with more is more of the same
 
 merge=no

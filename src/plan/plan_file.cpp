@@ -31,7 +31,14 @@ constexpr std::size_t most_nodes = 10'000;
 constexpr int most_extent = 1 << 20;
 constexpr std::int64_t most_values = std::int64_t{1} << 30;
 
+// Messages and tables show names as they are.
+void require_plain(Code code, const std::string& name) {
+  if (name.size() > 200 || printable(name) != name)
+    fail(code, "expected names of nodes of at most 200 printable ASCII characters, found ", in_quotes(name));
+}
+
 Json json_of(const Node& node) {
+  require_plain(Code::invalid_argument, node.name);
   Json json{{"name", node.name}, {"op", name_of(node.op)}, {"inputs", node.inputs}};
   std::visit(Overloaded{[&](const Input& input) {
                           json["dims"] = {input.dims.channels, input.dims.height, input.dims.width};
@@ -90,6 +97,7 @@ Graph graph_of(const Json& nodes) {
     std::vector<NodeId> inputs;
     for (const Json& input : node.at("inputs")) inputs.push_back(static_cast<NodeId>(integer(input, 0, most_nodes)));
     const auto name = node.at("name").get<std::string>();
+    require_plain(Code::bad_format, name);
     if (!names.insert(name).second) fail(Code::bad_format, "two nodes are called ", in_quotes(name));
     const Op op = op_of(node);
     const NodeId id = graph.append(name, op, std::move(inputs));

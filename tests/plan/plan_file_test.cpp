@@ -98,6 +98,18 @@ TEST(PlanFile, DamageIsFoundWhereverItIs) {
   EXPECT_REGNET_ERROR(load_plan(replaced("\"format\":5", "\"format\":6")), Code::unsupported, "compile it again");
 }
 
+TEST(PlanFile, NamesThatNoMessageCanShowAreNotWritten) {
+  const TemporaryFolder folder;
+  for (const std::string& name : {std::string("f\n"), std::string("\xff"), std::string(201, 'f')}) {
+    Graph graph;
+    const NodeId input = graph.append("i", Input{{8, 4, 4}}, {}), conv = graph.append("c", Conv{.in_channels = 8, .out_channels = 8}, {input});
+    graph.append(name, Linear{8, 2}, {graph.append("p", GlobalAveragePool{}, {conv})});
+    const Plan plan = compile(bind(graph, synthetic_weights(parameters(graph))), {.backend = Backend::own});
+    EXPECT_REGNET_ERROR(save_plan(plan, folder.path() / "x.plan", ""), Code::invalid_argument, "printable ASCII");
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / "x.plan"));
+  }
+}
+
 // Headers that are well formed and mean harm.
 TEST(PlanFile, GraphsThatNobodyCompiledAreRefused) {
   const TemporaryFolder folder;
@@ -138,6 +150,9 @@ TEST(PlanFile, GraphsThatNobodyCompiledAreRefused) {
   refused(with_graph(R"([{"name":"i","op":"input","dims":[8,16,16.5],"inputs":[]}])"), "expected an integer");
   refused(with_graph(R"([{"name":"i","op":"input","dims":[8,16,16],"inputs":[4294967296]}])"), "expected an integer");
   refused(with_graph(R"([{"name":"i","op":"sorcery","inputs":[]}])"), "sorcery");
+  // Which a terminal would obey.
+  refused(with_graph(R"([{"name":"i\u001b[2J","op":"input","dims":[8,16,16],"inputs":[]}])"), R"(printable ASCII characters, found 'i\x1b[2J')");
+  refused(with_graph(R"([{"name":"\u202e","op":"input","dims":[8,16,16],"inputs":[]}])"), "printable ASCII");
   nlohmann::json changed = header;
   changed["ways"]["s1.b1.f.a"] = "winograd";
   refused(changed, "no layer");

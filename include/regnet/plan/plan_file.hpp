@@ -11,8 +11,8 @@
 
 namespace regnet {
 
-// Writes the plan and what its maker wants to have back, under another name until all is on the disk. Throws invalid_argument for a plan of another backend, unsupported when
-// `about` and the graph take more than 4 MiB, not_found or io when the file cannot be written.
+// Writes the plan and what its maker wants to have back, under another name until all is on the disk. Throws invalid_argument for a plan of another backend and for a node whose name is
+// not of at most 200 printable ASCII characters, unsupported when `about` and the graph take more than 4 MiB, not_found or io when the file cannot be written.
 REGNET_API void save_plan(const Plan& plan, const std::filesystem::path& path, const std::string& about, Existing existing = Existing::keep);
 
 // What was in a plan file.
